@@ -1,0 +1,19 @@
+"""The app of findings and anomalies: fills the slots of lower floors when Django starts."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+
+
+class AnomaliesConfig(AppConfig):
+    name = "dashboard.anomalies"
+    label = "anomalies"
+
+    def ready(self) -> None:
+        from dashboard.anomalies import queries
+        from dashboard.lib import panels
+
+        panels.provide("run_badges", queries.run_badges)
+        panels.provide("stream_badges", queries.stream_badges)
+        panels.provide("stream_verdict", queries.stream_verdict)
+        panels.provide("chunk_notes", queries.chunk_notes)

@@ -1,0 +1,147 @@
+"""What a world adapter yields: frozen facts, without a database.
+
+Times are nanoseconds since 1970 UTC (see `dashboard.lib.clock`). Payloads are bytes in the stored form of
+`runs.worlds.base.stored_bytes`: the SDK's own bytes, or `JSON` + text where a world keeps plain JSON, or
+`HEAD` + a line of JSON + the first bytes where the value was too large to copy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class RunSeen:
+    run_id: str
+    status: str
+    workflow: str
+    source_ns: int  # the world's time of this version of the row; an older one never overwrites a newer
+    deployment: str = ""
+    sdk_version: str = ""
+    language: str = ""  # "js", "python" or "" (not known)
+    spec_version: int | None = None
+    created_ns: int | None = None
+    started_ns: int | None = None
+    completed_ns: int | None = None
+    expired_ns: int | None = None
+    input: bytes | None = None
+    output: bytes | None = None
+    error: bytes | None = None
+    error_code: str = ""
+    attributes: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class StepSeen:
+    run_id: str
+    step_id: str
+    status: str
+    name: str
+    source_ns: int
+    attempt: int | None = None
+    created_ns: int | None = None
+    started_ns: int | None = None
+    completed_ns: int | None = None
+    retry_after_ns: int | None = None
+    input: bytes | None = None
+    output: bytes | None = None
+    error: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EventSeen:
+    run_id: str
+    event_id: str
+    type: str
+    source_ns: int
+    correlation_id: str = ""  # step, hook or wait id; empty on run events
+    created_ns: int | None = None
+    data: bytes | None = None  # eventData as `JSON` + text, bytes inside it in the SDK's base64 wrapper
+
+
+@dataclass(frozen=True, slots=True)
+class HookSeen:
+    run_id: str
+    hook_id: str
+    token: str
+    source_ns: int
+    created_ns: int | None = None
+    is_webhook: bool = False
+    is_system: bool = False
+    metadata: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WaitSeen:
+    run_id: str
+    wait_id: str
+    status: str
+    source_ns: int
+    created_ns: int | None = None
+    resume_ns: int | None = None
+    completed_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StreamSeen:
+    """A stream belongs to a run: `listed` in the run's stream list, or only named in a payload or by its name."""
+
+    run_id: str
+    name: str
+    listed: bool
+    framing: str = ""  # "framed-v1" where a stream handle says so
+
+
+@dataclass(frozen=True, slots=True)
+class StreamListSeen:
+    """The whole stream list of a run as the world keeps it (it loses entries when streams start together)."""
+
+    run_id: str
+    names: tuple[str, ...]
+    source_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkSeen:
+    stream: str
+    chunk_id: str  # the world's own key; reading order is the order of these within a stream
+    is_close: bool
+    data: bytes  # payload without the end-marker byte; only the first bytes if `size` is larger
+    size: int  # bytes of the whole payload
+    digest: bytes  # first 16 bytes of SHA-256 of the whole payload
+    minted_ms: int | None  # the ULID's time: the writer's clock, milliseconds
+    stored_ns: int  # the world's own time
+    observed_ns: int  # ours
+    problem: str = ""  # what is wrong with the stored bytes themselves, e.g. an empty file
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """Something in the world that could not be read; `where` is relative to the world."""
+
+    where: str
+    reason: str
+    head: bytes = b""  # the first bytes, to show raw
+
+
+@dataclass(frozen=True, slots=True)
+class ReadableAgain:
+    """An earlier `Unreadable` was read, or is gone."""
+
+    where: str
+
+
+Observation: TypeAlias = (
+    RunSeen
+    | StepSeen
+    | EventSeen
+    | HookSeen
+    | WaitSeen
+    | StreamSeen
+    | StreamListSeen
+    | ChunkSeen
+    | Unreadable
+    | ReadableAgain
+)

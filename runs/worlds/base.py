@@ -1,0 +1,105 @@
+"""The contract of a world adapter, and what every adapter shares."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from threading import Event as StopEvent
+from typing import Any, ClassVar
+
+from dashboard.lib.registry import Registry
+from runs.observations import Observation
+
+KEPT_WHOLE = 1_000_000  # bytes: a larger payload is kept as head, size, hash and pointer
+HEAD_KEPT = 64 * 1024  # bytes kept of such a payload
+TERMINAL = frozenset({"completed", "failed", "cancelled"})  # of runs and of steps
+
+
+class WorldError(Exception):
+    """A world cannot be read. `permanent` means that trying again will not help until a person acts."""
+
+    def __init__(self, message: str, *, permanent: bool = False) -> None:
+        super().__init__(message)
+        self.permanent = permanent
+
+
+@dataclass(slots=True)
+class Seen:
+    """What has been recorded already, so that an adapter yields only what is new.
+
+    `chunks` and `events` are never rewritten by a world: their keys are enough. `rows` are rewritten: key
+    ("run", run_id), ("step", run_id, step_id), ("hook", hook_id), ("wait", run_id, wait_id) or
+    ("list", run_id) to the `source_ns` of the version recorded. Streams in `pruned_streams` and runs in
+    `pruned_runs` were removed on purpose and are not read again.
+    """
+
+    chunks: dict[str, set[str]] = field(default_factory=dict)
+    events: set[tuple[str, str]] = field(default_factory=set)
+    rows: dict[tuple[str, ...], int] = field(default_factory=dict)
+    unreadable: set[str] = field(default_factory=set)
+    pruned_streams: set[str] = field(default_factory=set)
+    pruned_runs: set[str] = field(default_factory=set)
+
+    def has_chunk(self, stream: str, chunk_id: str) -> bool:
+        known = self.chunks.get(stream)
+        return (known is not None and chunk_id in known) or stream in self.pruned_streams
+
+
+class World(ABC):
+    """Reads one kind of world. It never writes to it, never touches a model, and holds no connection open."""
+
+    kind: ClassVar[str]
+    label: ClassVar[str]
+    supplies: ClassVar[frozenset[str]] = frozenset()  # evidence detectors may ask for, e.g. "stream_list"
+
+    def __init__(self, location: str) -> None:
+        self.location = location
+
+    @abstractmethod
+    def read(self, seen: Seen, hints: frozenset[str] | None = None) -> Iterator[list[Observation]]:
+        """Yield everything that `seen` does not have yet, in batches of at most 1,000 observations.
+
+        `hints` are the places (paths) that a watcher saw change: with them only these are looked at; without,
+        everything is. The caller adds to `seen` what it has recorded, after each batch is committed. Chunks that
+        are found together come ordered by stored time, then chunk id. Entities come before what refers to them.
+        Raises WorldError if the world itself cannot be read.
+        """
+
+    @abstractmethod
+    def watch(self, stop: StopEvent) -> Iterator[frozenset[str] | None]:
+        """Yield hints whenever something may have changed, and None when everything must be looked at again.
+
+        Returns when `stop` is set. Never raises because the world vanished: it waits for it to come back.
+        """
+
+    @abstractmethod
+    def fetch_chunk(self, stream: str, chunk_id: str) -> bytes:
+        """The whole payload of a chunk again, without its end-marker byte. Raises WorldError."""
+
+    def fetch_payload(self, pointer: str) -> bytes:
+        """A value that was too large to copy, by the pointer stored with its head. Raises WorldError."""
+        raise WorldError(f"a {self.label} keeps no value at {pointer}", permanent=True)
+
+
+def digest_of(data: bytes) -> bytes:
+    return hashlib.sha256(data).digest()[:16]
+
+
+def stored_bytes(value: Any, pointer: str) -> bytes | None:
+    """The stored form of a payload: SDK bytes as they are, plain JSON as `JSON` + text, too large as `HEAD`.
+
+    No SDK tag is written in capitals, so the three forms cannot be taken for one another.
+    """
+    if value is None:
+        return None
+    whole = value if isinstance(value, bytes) else b"JSON" + json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    if len(whole) <= KEPT_WHOLE:
+        return whole
+    about = {"size": len(whole), "sha256": hashlib.sha256(whole).hexdigest(), "pointer": pointer}
+    return b"HEAD" + json.dumps(about).encode() + b"\n" + whole[:HEAD_KEPT]
+
+
+WORLDS: Registry[World] = Registry(World, "runs.worlds")  # type: ignore[type-abstract]

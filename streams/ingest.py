@@ -1,0 +1,201 @@
+"""The one place where a world is read into the database: adapter, then records, arrivals and the cursor.
+
+Each batch is one transaction that also moves the world's cursor (`World.generation`). What was read already
+is known from the rows themselves (`Seen`), so a crash between two batches loses nothing and doubles nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from django.conf import settings
+from django.db.models import F, Q
+
+from dashboard.lib import doorbell
+from dashboard.lib.clock import NS_PER_S, now_ns
+from dashboard.lib.database import clean, write_transaction
+from runs.models import World
+from runs.observations import ChunkSeen, Observation, StreamSeen
+from runs.record import record
+from runs.worlds.base import WORLDS, Seen, WorldError
+from runs.worlds.base import World as Adapter
+from streams import arrivals
+from streams.seen import refresh, remember
+
+log = logging.getLogger("tailrace.ingest")
+
+CLAIM_NS = 30 * NS_PER_S  # how long a pull may go without a batch before another may take over
+EVERYTHING = None  # the hint of a pull that has to look at all of a world
+
+
+@dataclass(slots=True)
+class _Opened:
+    """A world as this process has it open. `lock` keeps two threads from sharing one seen-set."""
+
+    adapter: Adapter
+    seen: Seen
+    generation: int = -1
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+_opened: dict[int, _Opened] = {}
+_hints: dict[int, set[str] | None] = {}  # what watchers of this process saw change; None: everything
+_hints_lock = threading.Lock()
+_followed: set[int] = set()  # worlds with a watcher in this process: without a hint there is nothing to see
+
+
+def hint(world_id: int, places: frozenset[str] | None) -> None:
+    """A watcher in this process saw these places change (None: look at everything)."""
+    with _hints_lock:
+        held = _hints.get(world_id, set())
+        _hints[world_id] = None if places is None or held is None else held | places
+
+
+def _take_hints(world_id: int) -> tuple[bool, frozenset[str] | None]:
+    """Whether there is something to look at, and where."""
+    with _hints_lock:
+        if world_id not in _hints:
+            return False, frozenset()
+        places = _hints.pop(world_id)
+        return True, None if places is None else frozenset(places)
+
+
+def open_adapter(world: World) -> Adapter:
+    """The adapter of a world. Raises WorldError where no adapter of that kind is installed."""
+    kind = WORLDS.found.get(world.kind)
+    if kind is None:
+        raise WorldError(f"nothing here reads worlds of kind {world.kind!r}", permanent=True)
+    return kind(world.location)
+
+
+def pull(world_id: int, stop: threading.Event, changed: Callable[[], None] = lambda: None) -> None:
+    """Read what a world has until there is nothing new; `changed` is called after each batch that brought something.
+
+    Does nothing if another pull of this world is in flight: that one will see what this one was called for,
+    because it looks for new hints again after it has given up its claim.
+    """
+    if world_id in _followed and world_id not in _hints:
+        return
+    while not stop.is_set():
+        if not _claim(world_id):
+            return
+        try:
+            _pull_until_dry(world_id, stop, changed)
+        finally:
+            _release(world_id)
+        with _hints_lock:
+            if world_id not in _hints:
+                return
+
+
+def _claim(world_id: int) -> bool:
+    now = now_ns()
+    free = World.objects.filter(pk=world_id, claimed_until_ns__lt=now)
+    with write_transaction():
+        return free.update(claimed_until_ns=now + CLAIM_NS) == 1
+
+
+def _release(world_id: int) -> None:
+    with write_transaction():
+        World.objects.filter(pk=world_id).update(claimed_until_ns=0)
+
+
+def release_all_claims() -> None:
+    """For the one process that owns its database: claims found at start belong to a process that is gone."""
+    World.objects.update(claimed_until_ns=0)
+
+
+def _pull_until_dry(world_id: int, stop: threading.Event, changed: Callable[[], None]) -> None:
+    world = World.objects.get(pk=world_id)
+    hinted, places = _take_hints(world_id)
+    places = places if hinted else EVERYTHING
+    try:
+        opened = _opened.get(world_id) or _opened.setdefault(world_id, _Opened(open_adapter(world), Seen()))
+        with opened.lock:
+            while not stop.is_set():
+                _read(world, opened, places, stop, changed)
+                hinted, places = _take_hints(world_id)
+                if not hinted:
+                    break
+    except WorldError as error:
+        _opened.pop(world_id, None)
+        _note_trouble(world, str(error))
+        return
+    except BaseException:
+        _opened.pop(world_id, None)  # its seen-set may be ahead of or behind the rows
+        raise
+    if not stop.is_set():
+        _note_read(world)
+
+
+def _read(
+    world: World, opened: _Opened, places: frozenset[str] | None, stop: threading.Event, changed: Callable[[], None]
+) -> None:
+    if opened.generation != World.objects.values_list("generation", flat=True).get(pk=world.pk):
+        refresh(world, opened.seen)
+    for batch in opened.adapter.read(opened.seen, places):
+        advances, something, opened.generation = store(world, batch)
+        remember(opened.seen, batch)
+        for advance in advances:
+            ring_stream(advance)
+        if something:
+            doorbell.ring(doorbell.world_group(world.pk), {"type": "world.changed"})
+            changed()
+        if stop.is_set():
+            return
+
+
+def ring_stream(advance: arrivals.Advance) -> None:
+    message = {"type": "stream.advanced", "head": advance.head, "revision": advance.revision}
+    doorbell.ring(doorbell.stream_group(advance.stream_id), message)
+
+
+def store(world: World, batch: Sequence[Observation]) -> tuple[list[arrivals.Advance], bool, int]:
+    """One batch in one transaction; returns the streams that advanced, whether anything changed, the new cursor."""
+    with write_transaction():
+        recorded = record(world, batch)
+        linked = arrivals.record_streams(world, [o for o in batch if isinstance(o, StreamSeen)], recorded)
+        advances = arrivals.record_chunks(world, [o for o in batch if isinstance(o, ChunkSeen)])
+        arrivals.touch_streams_of(recorded.restated)
+        cursor = {"generation": F("generation") + 1, "claimed_until_ns": now_ns() + CLAIM_NS}
+        World.objects.filter(pk=world.pk).update(**cursor)
+        generation = World.objects.values_list("generation", flat=True).get(pk=world.pk)
+    return linked + advances, recorded.changed or bool(advances), generation
+
+
+def _note_trouble(world: World, message: str) -> None:
+    log.warning("%s cannot be read: %s", world.name, message)
+    with write_transaction():
+        since = world.trouble_since_ns if world.trouble else now_ns()
+        World.objects.filter(pk=world.pk).update(trouble=clean(message, 2000), trouble_since_ns=since)
+    if not world.trouble:
+        doorbell.ring(doorbell.world_group(world.pk), {"type": "world.changed"})
+
+
+def _note_read(world: World) -> None:
+    with write_transaction():
+        World.objects.filter(pk=world.pk).update(read_ns=now_ns(), trouble="", trouble_since_ns=None)
+    if world.trouble:
+        doorbell.ring(doorbell.world_group(world.pk), {"type": "world.changed"})
+
+
+def worlds_to_read() -> list[int]:
+    """Worlds whose last look is longer ago than a sweep; each is to be looked at as a whole."""
+    overdue = now_ns() - int(settings.SWEEP_SECONDS * NS_PER_S)
+    late = World.objects.filter(Q(read_ns=None) | Q(read_ns__lt=overdue))
+    found = list(late.values_list("pk", flat=True))
+    for world_id in found:
+        hint(world_id, EVERYTHING)
+    return found
+
+
+def follow(world_id: int, stop: threading.Event, enqueue: Callable[[int], None]) -> None:
+    """Watch a world and ask for a pull whenever something may have changed. Returns when `stop` is set."""
+    adapter = open_adapter(World.objects.get(pk=world_id))
+    _followed.add(world_id)
+    for places in adapter.watch(stop):
+        hint(world_id, places)
+        enqueue(world_id)
