@@ -1,0 +1,67 @@
+"""Tasks carry no data: each says that a world has something, and the worker reads it from there.
+
+A task is lost with its broker or its worker; the sweep asks again every few seconds, so work is late, never lost.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from datetime import timedelta
+
+from celery import Celery
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
+
+app = Celery("tailrace")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+stopping = threading.Event()  # set when this process shuts down: tasks look at it between batches
+
+
+@app.on_after_finalize.connect
+def _beat(sender: Celery, **_: object) -> None:
+    """For `celery beat` of a scaled-out set-up; the embedded process has its own ticker."""
+    from django.conf import settings
+
+    sender.add_periodic_task(timedelta(seconds=settings.SWEEP_SECONDS), sweep.s())
+
+
+@app.task
+def pull(world_id: int) -> None:
+    from streams.ingest import pull as read_world
+
+    read_world(world_id, stopping, changed=lambda: ask_for_judging(world_id))
+
+
+@app.task
+def judge(world_id: int) -> None:
+    from dashboard.anomalies.detect import judge_world
+
+    _waiting.discard(world_id)
+    judge_world(world_id, stopping)
+
+
+@app.task
+def sweep() -> None:
+    """Ask for a look at every world not read for a while, and for what is due to be judged (again)."""
+    from dashboard.anomalies.detect import worlds_to_judge
+    from dashboard.prune import prune_if_due
+    from streams.ingest import worlds_to_read
+
+    for world_id in worlds_to_read():
+        pull.delay(world_id)
+    for world_id in worlds_to_judge():
+        ask_for_judging(world_id)
+    prune_if_due()
+
+
+_waiting: set[int] = set()  # worlds whose judging is enqueued by this process and has not begun
+
+
+def ask_for_judging(world_id: int) -> None:
+    """Enqueue one judging, not one per batch."""
+    if world_id not in _waiting:
+        _waiting.add(world_id)
+        judge.delay(world_id)
+
+
