@@ -15,6 +15,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ CHUNKS, BATCH, ROUNDS = 20_000, 1_000, 5
 
 def set_up(url: str) -> None:
     os.environ["TAILRACE_DATA"] = tempfile.mkdtemp(prefix="tailrace-bench-")
-    os.environ["DJANGO_SETTINGS_MODULE"] = os.environ.get("BENCHSET","dashboard.settings")
+    os.environ["DJANGO_SETTINGS_MODULE"] = "dashboard.settings"
     if url:
         os.environ["TAILRACE_DATABASE_URL"] = url
     import django
@@ -49,7 +50,10 @@ def bench_store() -> None:
     from streams.models import Stream
 
     world = World.objects.create(slug="bench", kind="local", location="/bench", name="bench", created_ns=0)
-    data = b"\x00\x00\x00\xc8devl" + b'[{"type":1,"id":2,"delta":3},"text-delta","t1","lorem ipsum dolor sit amet"]' * 2
+    data = (
+        b"\x00\x00\x00\xc8devl"
+        + b'[{"type":1,"id":2,"delta":3},"text-delta","t1","lorem ipsum dolor sit amet"]' * 2
+    )
     data = data[:200]
     digest = digest_of(data)
     ours, reference = [], []
@@ -57,11 +61,15 @@ def bench_store() -> None:
         pk = Stream.objects.create(world=world, name=f"raw{round_}", seen_ns=0).pk
         names = [f"chnk_{n:026d}" for n in range(CHUNKS)]
         rows = [
-            bulk.ChunkRow(pk, n + 1, name, n, False, 0, 0, 200, data, digest, n, n, n, "") for n, name in enumerate(names)
+            bulk.ChunkRow(pk, n + 1, name, n, False, 0, 0, 200, data, digest, n, n, n, "")
+            for n, name in enumerate(names)
         ]
-        seen = [ChunkSeen(f"ours{round_}", name, False, data, 200, digest, n, n, n) for n, name in enumerate(names)]
-        reference.append(timed(lambda rows=rows: raw(rows)))
-        ours.append(timed(lambda seen=seen: through(world, seen)))
+        seen = [
+            ChunkSeen(f"ours{round_}", name, False, data, 200, digest, n, n, n)
+            for n, name in enumerate(names)
+        ]
+        reference.append(timed(partial(raw, rows)))
+        ours.append(timed(partial(through, world, seen)))
     name = "executemany" if connection.vendor == "sqlite" else "binary COPY"
     report(f"store {connection.vendor}", ours, reference, f"raw {name}")
 
@@ -94,9 +102,9 @@ def bench_whole() -> None:
     for round_ in range(ROUNDS):
         world = root / str(round_)
         files = make_world(world)
-        reference.append(timed(lambda: read_all(files)))
+        reference.append(timed(partial(read_all, files)))
         pk = ensure_local_world(str(world)).pk
-        ours.append(timed(lambda: pull(pk, threading.Event())))
+        ours.append(timed(partial(pull, pk, threading.Event())))
         assert Chunk.objects.filter(stream__world=pk).count() == CHUNKS
     report("whole path, 20,000 chunk files", ours, reference, "open and read")
 
@@ -104,7 +112,9 @@ def bench_whole() -> None:
 def make_world(world: Path) -> list[str]:
     folder = world / "streams" / "chunks" / "strm_01M803XX9EKPGB0DR66MWJRZ8Z_user"
     folder.mkdir(parents=True)
-    body = b"\x00\x00\x00\x00\x4cdevl" + b'[{"type":1,"id":2,"delta":3},"text-delta","t1","lorem ipsum dolor"]'
+    body = (
+        b"\x00\x00\x00\x00\x4cdevl" + b'[{"type":1,"id":2,"delta":3},"text-delta","t1","lorem ipsum dolor"]'
+    )
     files = [str(folder / f"chnk_{n:026d}.bin") for n in range(CHUNKS)]
     for name in files:
         with open(name, "wb") as file:

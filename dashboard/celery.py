@@ -63,5 +63,3 @@ def ask_for_judging(world_id: int) -> None:
     if world_id not in _waiting:
         _waiting.add(world_id)
         judge.delay(world_id)
-
-

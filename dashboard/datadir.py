@@ -90,17 +90,23 @@ def migrate(database: Path | None, known: set[tuple[str, str]], run: Callable[[]
     try:
         run()
     except Exception as error:
-        raise DataDirError(f"the migration of {database} failed ({error}); the copy before it is {copy}") from error
+        raise DataDirError(
+            f"the migration of {database} failed ({error}); the copy before it is {copy}"
+        ) from error
     return f"the database was brought up to date; a copy of the older one is {copy}"
 
 
 def _applied(database: Path) -> set[tuple[str, str]]:
     try:
         with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
-            has = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'django_migrations'").fetchone()
+            has = connection.execute(
+                "SELECT 1 FROM sqlite_master WHERE name = 'django_migrations'"
+            ).fetchone()
             return set(connection.execute("SELECT app, name FROM django_migrations")) if has else set()
     except sqlite3.DatabaseError as error:
-        raise DataDirError(f"{database} is not a readable database ({error}). Move it away to start afresh.") from error
+        raise DataDirError(
+            f"{database} is not a readable database ({error}). Move it away to start afresh."
+        ) from error
 
 
 def _back_up(database: Path) -> Path:

@@ -45,7 +45,9 @@ class Background:
         return not any(thread.is_alive() for thread in self.threads)
 
 
-def serve(host: str, port: int, world_ids: list[int], ready: Callable[[], None], beside: list[Callable[..., Any]]) -> bool:
+def serve(
+    host: str, port: int, world_ids: list[int], ready: Callable[[], None], beside: list[Callable[..., Any]]
+) -> bool:
     """Serve until a signal comes; returns whether everything came to its end in time.
 
     `ready` is called when the port is open; each of `beside` runs in a thread of its own and gets the stop event.
@@ -58,7 +60,7 @@ def serve(host: str, port: int, world_ids: list[int], ready: Callable[[], None],
     from dashboard.celery import stopping
     from dashboard.lib import doorbell
 
-    doorbell.use_loop(reactor._asyncioEventloop)  # type: ignore[attr-defined]
+    doorbell.use_loop(reactor._asyncioEventloop)
     background = Background(stopping)
     worker = _start_worker(background)
     for world_id in world_ids:

@@ -111,7 +111,9 @@ def _sqlite() -> dict[str, Any]:
 def _postgresql(url: str) -> dict[str, Any]:
     parts = urlsplit(url)
     if parts.scheme not in {"postgres", "postgresql"} or not parts.path.strip("/"):
-        raise ImproperlyConfigured("TAILRACE_DATABASE_URL must read postgresql://user:password@host:port/database")
+        raise ImproperlyConfigured(
+            "TAILRACE_DATABASE_URL must read postgresql://user:password@host:port/database"
+        )
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": unquote(parts.path.lstrip("/")),

@@ -88,7 +88,9 @@ def _free_port(options: Options) -> int:
         try:
             probe.bind((options.host, options.port))
         except (OSError, OverflowError) as error:
-            raise DataDirError(f"cannot listen on {options.host}:{options.port}: {error}. Give another --port.") from None
+            raise DataDirError(
+                f"cannot listen on {options.host}:{options.port}: {error}. Give another --port."
+            ) from None
         return int(probe.getsockname()[1])
 
 
@@ -100,7 +102,11 @@ def _migrate() -> str:
 
     known = set(MigrationLoader(None).disk_migrations)
     database = None if settings.DATABASE_URL else Path(settings.DATABASES["default"]["NAME"])
-    note = migrate(database, known, lambda: call_command("migrate", verbosity=0, interactive=False))
+
+    def run() -> None:
+        call_command("migrate", verbosity=0, interactive=False)
+
+    note = migrate(database, known, run)
     connections.close_all()
     return note
 
@@ -120,7 +126,9 @@ def _serve(options: Options, port: int, note: str, beside: list[Callable[..., An
         if line:
             _say(line)
     url = f"http://{'localhost' if options.host in {'0.0.0.0', '::'} else options.host}:{port}/"
-    ended = serve(options.host, port, [world.pk], lambda: _say(f"Tailrace is at {url} (stop it with Ctrl-C)"), beside)
+    ended = serve(
+        options.host, port, [world.pk], lambda: _say(f"Tailrace is at {url} (stop it with Ctrl-C)"), beside
+    )
     if not ended:
         os._exit(3)  # a thread hangs in the kernel; what it was doing is in no transaction
     return 0

@@ -36,7 +36,11 @@ def ensure_local_world(location: str) -> World:
         return known
     name = _name_of(Path(path))
     return World.objects.create(
-        kind="local", location=clean(path, 4000), name=clean(name, 200), slug=_free_slug(name), created_ns=now_ns()
+        kind="local",
+        location=clean(path, 4000),
+        name=clean(name, 200),
+        slug=_free_slug(name),
+        created_ns=now_ns(),
     )
 
 

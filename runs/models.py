@@ -31,7 +31,9 @@ class World(models.Model):
     claimed_until_ns = models.BigIntegerField(default=0)  # one pull in flight per world
 
     class Meta:
-        constraints: ClassVar = [models.UniqueConstraint(fields=["kind", "location"], name="one_world_per_location")]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["kind", "location"], name="one_world_per_location")
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -61,11 +63,21 @@ class Run(models.Model):
     pruned_ns = models.BigIntegerField(null=True)
 
     class Meta:
-        constraints: ClassVar = [models.UniqueConstraint(fields=["world", "run_id"], name="one_run_per_world")]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["world", "run_id"], name="one_run_per_world")
+        ]
         indexes: ClassVar = [
             models.Index("world", models.F("created_ns").desc(), models.F("id").desc(), name="runs_newest"),
-            models.Index("world", "status", models.F("created_ns").desc(), models.F("id").desc(), name="runs_by_status"),
-            models.Index("world", "workflow", models.F("created_ns").desc(), models.F("id").desc(), name="runs_by_workflow"),
+            models.Index(
+                "world", "status", models.F("created_ns").desc(), models.F("id").desc(), name="runs_by_status"
+            ),
+            models.Index(
+                "world",
+                "workflow",
+                models.F("created_ns").desc(),
+                models.F("id").desc(),
+                name="runs_by_workflow",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -104,7 +116,9 @@ class Event(models.Model):
     data = models.BinaryField(null=True)
 
     class Meta:
-        constraints: ClassVar = [models.UniqueConstraint(fields=["run", "event_id"], name="one_event_per_run")]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["run", "event_id"], name="one_event_per_run")
+        ]
 
     def __str__(self) -> str:
         return f"{self.type} {self.event_id}"
@@ -122,7 +136,9 @@ class Hook(models.Model):
     source_ns = models.BigIntegerField()
 
     class Meta:
-        constraints: ClassVar = [models.UniqueConstraint(fields=["world", "hook_id"], name="one_hook_per_world")]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["world", "hook_id"], name="one_hook_per_world")
+        ]
 
     def __str__(self) -> str:
         return self.hook_id
@@ -154,7 +170,9 @@ class Unreadable(models.Model):
     since_ns = models.BigIntegerField()
 
     class Meta:
-        constraints: ClassVar = [models.UniqueConstraint(fields=["world", "where"], name="one_unreadable_per_place")]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["world", "where"], name="one_unreadable_per_place")
+        ]
 
     def __str__(self) -> str:
         return self.where

@@ -6,7 +6,7 @@ races between two readers end in the same rows.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -17,7 +17,6 @@ from dashboard.lib.database import clean
 from dashboard.lib.ulid import ulid_ms
 from runs.models import Event, Hook, Run, Step, Unreadable, Wait, World
 from runs.observations import (
-    ChunkSeen,
     EventSeen,
     HookSeen,
     Observation,
@@ -25,13 +24,17 @@ from runs.observations import (
     RunSeen,
     StepSeen,
     StreamListSeen,
-    Unreadable as UnreadableSeen,
+    StreamSeen,
     WaitSeen,
+)
+from runs.observations import (
+    Unreadable as UnreadableSeen,
 )
 
 ID = 255
 TEXT = 1000
 M = TypeVar("M", bound=Model)
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -43,17 +46,31 @@ class Recorded:
     changed: bool = False
 
 
-def record(world: World, batch: Sequence[Observation]) -> Recorded:
+class Batch:
+    """Observations by their type, sorted out once: a batch may hold a thousand chunks and nothing else."""
+
+    def __init__(self, observations: Iterable[Observation]) -> None:
+        self._by_type: dict[type, list[Any]] = {}
+        for one in observations:
+            self._by_type.setdefault(type(one), []).append(one)
+
+    def of(self, kind: type[T]) -> list[T]:
+        return self._by_type.get(kind, [])
+
+    def run_ids(self) -> set[str]:
+        return {one.run_id for kind in _NAMING_A_RUN for one in self._by_type.get(kind, ())}
+
+
+def record(world: World, batch: Batch) -> Recorded:
     """Store everything of a batch but chunks and streams. Raises only database errors."""
-    done = Recorded()
-    done.runs = _runs_named_in(world, batch)
-    _record_runs([o for o in batch if isinstance(o, RunSeen)], done)
-    _record_steps([o for o in batch if isinstance(o, StepSeen)], done)
-    _record_hooks(world, [o for o in batch if isinstance(o, HookSeen)], done)
-    _record_waits([o for o in batch if isinstance(o, WaitSeen)], done)
-    _record_lists([o for o in batch if isinstance(o, StreamListSeen)], done)
-    _record_events([o for o in batch if isinstance(o, EventSeen)], done)
-    _record_unreadable(world, batch, done)
+    done = Recorded(runs=ensure_runs(world, batch.run_ids()))
+    _record_runs(batch.of(RunSeen), done)
+    _record_steps(batch.of(StepSeen), done)
+    _record_hooks(world, batch.of(HookSeen), done)
+    _record_waits(batch.of(WaitSeen), done)
+    _record_lists(batch.of(StreamListSeen), done)
+    _record_events(batch.of(EventSeen), done)
+    _record_unreadable(world, batch.of(UnreadableSeen), batch.of(ReadableAgain), done)
     return done
 
 
@@ -75,10 +92,6 @@ def _known_runs(world: World, names: set[str]) -> Iterable[Run]:
 def _placeholder(world: World, run_id: str) -> Run:
     minted = ulid_ms(run_id)
     return Run(world=world, run_id=run_id, created_ns=minted * NS_PER_MS if minted else now_ns())
-
-
-def _runs_named_in(world: World, batch: Sequence[Observation]) -> dict[str, Run]:
-    return ensure_runs(world, {o.run_id for o in batch if not isinstance(o, _WITHOUT_RUN)})  # type: ignore[union-attr]
 
 
 def _run_of(done: Recorded, run_id: str) -> Run:
@@ -130,7 +143,9 @@ def _record_steps(seen: list[StepSeen], done: Recorded) -> None:
         )
         for one in seen
     ]  # fmt: skip
-    known = Step.objects.filter(run__in={row.run_id for row in rows}).values_list("run_id", "step_id", "source_ns")
+    known = Step.objects.filter(run__in={row.run_id for row in rows}).values_list(
+        "run_id", "step_id", "source_ns"
+    )
     _replace(Step, rows, {(run, step): at for run, step, at in known}, ("run_id", "step_id"), done)
 
 
@@ -157,7 +172,9 @@ def _record_waits(seen: list[WaitSeen], done: Recorded) -> None:
         )
         for one in seen
     ]  # fmt: skip
-    known = Wait.objects.filter(run__in={row.run_id for row in rows}).values_list("run_id", "wait_id", "source_ns")
+    known = Wait.objects.filter(run__in={row.run_id for row in rows}).values_list(
+        "run_id", "wait_id", "source_ns"
+    )
     _replace(Wait, rows, {(run, wait): at for run, wait, at in known}, ("run_id", "wait_id"), done)
 
 
@@ -168,20 +185,25 @@ def _replace(
     newest: dict[tuple[Any, ...], Any] = {}
     for row in rows:
         name = tuple(getattr(row, column) for column in key)
-        if row.source_ns >= max(known.get(name, row.source_ns), _source_of(newest.get(name), row)):  # type: ignore[attr-defined]
+        other = newest.get(name)
+        if _source(row) >= max(known.get(name, -1), _source(other) if other is not None else -1):
             newest[name] = row
     if not newest:
         return
     unique = [column.removesuffix("_id") if column in {"run_id", "world_id"} else column for column in key]
     columns = [f.name for f in model._meta.concrete_fields if not f.primary_key and f.name not in unique]
     model._default_manager.bulk_create(
-        list(newest.values()), update_conflicts=True, unique_fields=unique, update_fields=columns, batch_size=500
+        list(newest.values()),
+        update_conflicts=True,
+        unique_fields=unique,
+        update_fields=columns,
+        batch_size=500,
     )
     done.changed = True
 
 
-def _source_of(other: Any, row: Any) -> int:
-    return int(other.source_ns if other is not None else row.source_ns)
+def _source(row: Any) -> int:
+    return int(row.source_ns)
 
 
 def _record_lists(seen: list[StreamListSeen], done: Recorded) -> None:
@@ -211,13 +233,20 @@ def _record_events(seen: list[EventSeen], done: Recorded) -> None:
         done.changed = True
 
 
-def _record_unreadable(world: World, batch: Sequence[Observation], done: Recorded) -> None:
+def _record_unreadable(
+    world: World, seen: list[UnreadableSeen], again: list[ReadableAgain], done: Recorded
+) -> None:
     rows = [
-        Unreadable(world=world, where=clean(o.where, 500), reason=clean(o.reason, TEXT), head=o.head, since_ns=now_ns())
-        for o in batch
-        if isinstance(o, UnreadableSeen)
+        Unreadable(
+            world=world,
+            where=clean(o.where, 500),
+            reason=clean(o.reason, TEXT),
+            head=o.head,
+            since_ns=now_ns(),
+        )
+        for o in seen
     ]
-    gone = [clean(o.where, 500) for o in batch if isinstance(o, ReadableAgain)]
+    gone = [clean(o.where, 500) for o in again]
     if rows:
         Unreadable.objects.bulk_create(
             rows, update_conflicts=True, unique_fields=["world", "where"], update_fields=["reason", "head"]
@@ -227,7 +256,7 @@ def _record_unreadable(world: World, batch: Sequence[Observation], done: Recorde
     done.changed = done.changed or bool(rows or gone)
 
 
-_WITHOUT_RUN = (ChunkSeen, UnreadableSeen, ReadableAgain)
+_NAMING_A_RUN = (RunSeen, StepSeen, HookSeen, WaitSeen, StreamListSeen, EventSeen, StreamSeen)
 _RUN_COLUMNS = [
     "status", "workflow", "deployment", "sdk_version", "language", "spec_version", "created_ns", "started_ns",
     "completed_ns", "expired_ns", "input", "output", "error", "error_code", "attributes", "source_ns",

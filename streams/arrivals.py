@@ -15,7 +15,7 @@ from dashboard.lib.clock import now_ns
 from dashboard.lib.database import clean
 from runs.models import Run, World
 from runs.observations import ChunkSeen, StreamSeen
-from runs.record import ID, Recorded, ensure_runs
+from runs.record import ID, Recorded
 from streams import bulk
 from streams.models import Chunk, Stream
 from streams.order import BEHIND, CLOSE, CLOSE2, MOVED, MOVED_PROVED, OVERTAKEN, place
@@ -39,7 +39,9 @@ def ensure_streams(world: World, names: Iterable[str]) -> dict[str, Stream]:
     known = set(Stream.objects.filter(world=world, name__in=wanted).values_list("name", flat=True))
     missing = [name for name in wanted if name not in known]
     if missing:
-        rows = [Stream(world=world, name=name, is_system=is_system(name), seen_ns=now_ns()) for name in missing]
+        rows = [
+            Stream(world=world, name=name, is_system=is_system(name), seen_ns=now_ns()) for name in missing
+        ]
         Stream.objects.bulk_create(rows, ignore_conflicts=True)
     locked = Stream.objects.select_for_update().filter(world=world, name__in=wanted).order_by("pk")
     return {stream.name: stream for stream in locked}
@@ -55,7 +57,7 @@ def record_streams(world: World, seen: Sequence[StreamSeen], recorded: Recorded)
     lists = [run for run in recorded.runs.values() if run.listed_streams and run.pk in recorded.restated]
     if not named and not lists:
         return []
-    runs = recorded.runs | ensure_runs(world, {o.run_id for o in seen} - recorded.runs.keys())
+    runs = recorded.runs
     rows = ensure_streams(world, [*named, *(name for run in lists for name in run.listed_streams or [])])
     changed = [row for row in rows.values() if _link(row, named.get(row.name), runs, lists)]
     for row in changed:
@@ -88,11 +90,11 @@ def record_chunks(world: World, seen: Sequence[ChunkSeen]) -> list[Advance]:
 
     Chunks found together must come ordered by stored time, then chunk id.
     """
-    by_stream: dict[str, list[ChunkSeen]] = {}
+    by_name: dict[str, list[ChunkSeen]] = {}
     for chunk in seen:
-        by_stream.setdefault(clean(chunk.stream, ID), []).append(chunk)
-    streams = ensure_streams(world, by_stream) if by_stream else {}
-    return [done for name, chunks in by_stream.items() if (done := _append(streams[name], chunks))]
+        by_name.setdefault(chunk.stream, []).append(chunk)
+    streams = ensure_streams(world, by_name) if by_name else {}
+    return [done for name, chunks in by_name.items() if (done := _append(streams[clean(name, ID)], chunks))]
 
 
 def _append(stream: Stream, seen: list[ChunkSeen]) -> Advance | None:
@@ -100,25 +102,26 @@ def _append(stream: Stream, seen: list[ChunkSeen]) -> Advance | None:
     if not fresh:
         return None
     numbering = _Numbering(stream)
-    rows = [numbering.row(chunk) for chunk in fresh]
+    rows = [numbering.row(chunk_id, chunk) for chunk_id, chunk in fresh.items()]
     bulk.insert_chunks(rows)
-    numbering.store(fresh)
+    numbering.store(list(fresh.values()))
     if numbering.late_from:
         _renumber(stream, numbering.late_from, before=rows[0].arrival)
     stream.save()
     return Advance(stream.pk, stream.head, stream.revision)
 
 
-def _new_ones(stream: Stream, seen: list[ChunkSeen]) -> list[ChunkSeen]:
-    """Without those stored already: only ids up to the highest stored one can be."""
-    unique = {clean(chunk.chunk_id, ID): chunk for chunk in reversed(seen)}
-    suspects = [chunk_id for chunk_id in unique if chunk_id <= stream.last_chunk_id]
-    known = set(
-        Chunk.objects.filter(stream=stream, chunk_id__in=suspects).values_list("chunk_id", flat=True)
-        if suspects
-        else ()
-    )
-    return [chunk for chunk_id, chunk in reversed(unique.items()) if chunk_id not in known]
+def _new_ones(stream: Stream, seen: list[ChunkSeen]) -> dict[str, ChunkSeen]:
+    """By chunk id, without those stored already: only ids up to the highest stored one can be."""
+    fresh: dict[str, ChunkSeen] = {}
+    for chunk in seen:
+        fresh.setdefault(clean(chunk.chunk_id, ID), chunk)
+    suspects = [chunk_id for chunk_id in fresh if chunk_id <= stream.last_chunk_id]
+    if suspects:
+        stored = Chunk.objects.filter(stream=stream, chunk_id__in=suspects)
+        for chunk_id in stored.values_list("chunk_id", flat=True):
+            del fresh[chunk_id]
+    return fresh
 
 
 class _Numbering:
@@ -129,8 +132,8 @@ class _Numbering:
         self.position = _next_position(stream)
         self.late_from = ""  # the lowest chunk id that came after a higher one
 
-    def row(self, seen: ChunkSeen) -> bulk.ChunkRow:
-        stream, chunk_id = self.stream, clean(seen.chunk_id, ID)
+    def row(self, chunk_id: str, seen: ChunkSeen) -> bulk.ChunkRow:
+        stream = self.stream
         stream.head += 1
         overtaken = chunk_id < stream.last_chunk_id
         if overtaken:
@@ -141,7 +144,7 @@ class _Numbering:
             position, marks = self._at_the_end(seen, chunk_id)
         return bulk.ChunkRow(
             stream.pk, stream.head, chunk_id, position, seen.is_close, marks, 0, seen.size, seen.data,
-            seen.digest, seen.minted_ms, seen.stored_ns, seen.observed_ns, clean(seen.problem, 200),
+            seen.digest, seen.minted_ms, seen.stored_ns, seen.observed_ns, seen.problem and clean(seen.problem, 200),
         )  # fmt: skip
 
     def _at_the_end(self, seen: ChunkSeen, chunk_id: str) -> tuple[int | None, int]:
@@ -164,8 +167,12 @@ class _Numbering:
         stream.chunk_count += len(fresh) - closes
         stream.bytes += sum(chunk.size for chunk in fresh)
         stored = [chunk.stored_ns for chunk in fresh]
-        stream.first_stored_ns = min(stored + ([stream.first_stored_ns] if stream.first_stored_ns is not None else []))
-        stream.last_stored_ns = max(stored + ([stream.last_stored_ns] if stream.last_stored_ns is not None else []))
+        stream.first_stored_ns = min(
+            stored + ([stream.first_stored_ns] if stream.first_stored_ns is not None else [])
+        )
+        stream.last_stored_ns = max(
+            stored + ([stream.last_stored_ns] if stream.last_stored_ns is not None else [])
+        )
         stream.expired = stream.expired or any(c.is_close and c.chunk_id == _EXPIRED for c in fresh)
         stream.changes += 1
 
@@ -191,7 +198,9 @@ def _renumber(stream: Stream, start: str, before: int) -> None:
         marks = (old_marks & ~STRUCTURAL) | structural
         if (new_position, marks) != (old_position, old_marks):
             stream.behind_count += bool(marks & BEHIND) - bool(old_marks & BEHIND)
-            changed.append((new_position, marks, stream.revision if arrival < before else 0, stream.pk, arrival))
+            changed.append(
+                (new_position, marks, stream.revision if arrival < before else 0, stream.pk, arrival)
+            )
     stream.first_close_id = first_close
     bulk.update_places(changed)
 
@@ -217,7 +226,9 @@ def mark_moved(stream_id: int, moved: Mapping[int, bool]) -> Advance | None:
     marked = Chunk.objects.filter(stream=stream, marks__gte=MOVED).values_list("arrival", "marks", "position")
     now = {arrival: (marks, position) for arrival, marks, position in marked}
     for some in batched(sorted(wanted.keys() - now.keys()), 5000):
-        fresh = Chunk.objects.filter(stream=stream, arrival__in=some).values_list("arrival", "marks", "position")
+        fresh = Chunk.objects.filter(stream=stream, arrival__in=some).values_list(
+            "arrival", "marks", "position"
+        )
         now |= {arrival: (marks, position) for arrival, marks, position in fresh}
     changed = []
     for arrival, (marks, position) in now.items():
@@ -230,4 +241,3 @@ def mark_moved(stream_id: int, moved: Mapping[int, bool]) -> Advance | None:
     stream.save(update_fields=["revision", "moved_count"])
     bulk.update_places(changed)
     return Advance(stream.pk, stream.head, stream.revision)
-

@@ -34,7 +34,9 @@ _COPY_TYPES = (
     "int8", "int8", "varchar", "int8", "bool", "int2", "int8", "int8", "bytea", "bytea", "int8", "int8", "int8",
     "varchar",
 )  # fmt: skip
-_UPDATE = "UPDATE streams_chunk SET position = %s, marks = %s, revision = %s WHERE stream_id = %s AND arrival = %s"
+_UPDATE = (
+    "UPDATE streams_chunk SET position = %s, marks = %s, revision = %s WHERE stream_id = %s AND arrival = %s"
+)
 
 
 def insert_chunks(rows: Sequence[ChunkRow]) -> None:

@@ -19,7 +19,7 @@ from dashboard.lib.clock import NS_PER_S, now_ns
 from dashboard.lib.database import clean, write_transaction
 from runs.models import World
 from runs.observations import ChunkSeen, Observation, StreamSeen
-from runs.record import record
+from runs.record import Batch, record
 from runs.worlds.base import WORLDS, Seen, WorldError
 from runs.worlds.base import World as Adapter
 from streams import arrivals
@@ -132,10 +132,16 @@ def _pull_until_dry(world_id: int, stop: threading.Event, changed: Callable[[], 
 
 
 def _read(
-    world: World, opened: _Opened, places: frozenset[str] | None, stop: threading.Event, changed: Callable[[], None]
+    world: World,
+    opened: _Opened,
+    places: frozenset[str] | None,
+    stop: threading.Event,
+    changed: Callable[[], None],
 ) -> None:
-    if opened.generation != World.objects.values_list("generation", flat=True).get(pk=world.pk):
+    cursor = World.objects.values_list("generation", flat=True).get(pk=world.pk)
+    if opened.generation != cursor:  # this process has just started, or another one stored something
         refresh(world, opened.seen)
+        opened.generation = cursor
     for batch in opened.adapter.read(opened.seen, places):
         advances, something, opened.generation = store(world, batch)
         remember(opened.seen, batch)
@@ -155,10 +161,11 @@ def ring_stream(advance: arrivals.Advance) -> None:
 
 def store(world: World, batch: Sequence[Observation]) -> tuple[list[arrivals.Advance], bool, int]:
     """One batch in one transaction; returns the streams that advanced, whether anything changed, the new cursor."""
+    sorted_out = Batch(batch)
     with write_transaction():
-        recorded = record(world, batch)
-        linked = arrivals.record_streams(world, [o for o in batch if isinstance(o, StreamSeen)], recorded)
-        advances = arrivals.record_chunks(world, [o for o in batch if isinstance(o, ChunkSeen)])
+        recorded = record(world, sorted_out)
+        linked = arrivals.record_streams(world, sorted_out.of(StreamSeen), recorded)
+        advances = arrivals.record_chunks(world, sorted_out.of(ChunkSeen))
         arrivals.touch_streams_of(recorded.restated)
         cursor = {"generation": F("generation") + 1, "claimed_until_ns": now_ns() + CLAIM_NS}
         World.objects.filter(pk=world.pk).update(**cursor)

@@ -38,9 +38,13 @@ class Stream(models.Model):
     pruned_ns = models.BigIntegerField(null=True)
 
     class Meta:
-        constraints: ClassVar = [models.UniqueConstraint(fields=["world", "name"], name="one_stream_per_world")]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["world", "name"], name="one_stream_per_world")
+        ]
         indexes: ClassVar = [
-            models.Index("world", models.F("last_stored_ns").desc(), models.F("id").desc(), name="streams_newest"),
+            models.Index(
+                "world", models.F("last_stored_ns").desc(), models.F("id").desc(), name="streams_newest"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -96,7 +100,9 @@ class Chunk(models.Model):
     chunk_id = models.CharField(max_length=255)
     position = models.BigIntegerField(null=True)
     sequence = models.BigIntegerField(null=True)
-    writer = models.ForeignKey(Writer, null=True, on_delete=models.SET_NULL, related_name="chunks", db_index=False)
+    writer = models.ForeignKey(
+        Writer, null=True, on_delete=models.SET_NULL, related_name="chunks", db_index=False
+    )
     is_close = models.BooleanField()
     marks = models.SmallIntegerField()
     revision = models.BigIntegerField()  # the stream's revision in which this row last changed; 0: never
@@ -109,10 +115,18 @@ class Chunk(models.Model):
     problem = models.CharField(max_length=200)
 
     class Meta:
-        constraints: ClassVar = [models.UniqueConstraint(fields=["stream", "chunk_id"], name="one_chunk_per_id")]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["stream", "chunk_id"], name="one_chunk_per_id")
+        ]
         indexes: ClassVar = [
-            models.Index(fields=["stream", "arrival"], condition=models.Q(marks__gte=PROBLEM_FROM), name="chunk_problems"),
-            models.Index(fields=["stream", "revision"], condition=models.Q(revision__gt=0), name="chunk_revisions"),
+            models.Index(
+                fields=["stream", "arrival"],
+                condition=models.Q(marks__gte=PROBLEM_FROM),
+                name="chunk_problems",
+            ),
+            models.Index(
+                fields=["stream", "revision"], condition=models.Q(revision__gt=0), name="chunk_revisions"
+            ),
         ]
 
     def __str__(self) -> str:

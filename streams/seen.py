@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from runs.models import Event, Hook, Run, Step, Unreadable, Wait, World
 from runs.observations import (
@@ -14,8 +15,10 @@ from runs.observations import (
     RunSeen,
     StepSeen,
     StreamListSeen,
-    Unreadable as UnreadableSeen,
     WaitSeen,
+)
+from runs.observations import (
+    Unreadable as UnreadableSeen,
 )
 from runs.worlds.base import Seen
 from streams.models import Chunk, Stream
@@ -33,7 +36,9 @@ def refresh(world: World, seen: Seen) -> None:
 
 
 def _refresh_rows(world: World, seen: Seen) -> None:
-    for run_id, source, listed in Run.objects.filter(world=world).values_list("run_id", "source_ns", "list_source_ns"):
+    for run_id, source, listed in Run.objects.filter(world=world).values_list(
+        "run_id", "source_ns", "list_source_ns"
+    ):
         if source is not None:
             seen.rows["run", run_id] = source
         if listed is not None:
@@ -48,39 +53,54 @@ def _refresh_rows(world: World, seen: Seen) -> None:
 
 def _refresh_chunks(world: World, seen: Seen) -> None:
     """Arrivals have no gaps, so the number of known ids of a stream is the arrival up to which they are known."""
-    for pk, name, head, pruned in Stream.objects.filter(world=world).values_list("pk", "name", "head", "pruned_ns"):
+    for pk, name, head, pruned in Stream.objects.filter(world=world).values_list(
+        "pk", "name", "head", "pruned_ns"
+    ):
         if pruned is not None:
             seen.pruned_streams.add(name)
             continue
         known = seen.chunks.setdefault(name, set())
         if len(known) < head:
-            newer = Chunk.objects.filter(stream_id=pk, arrival__gt=len(known)).values_list("chunk_id", flat=True)
+            newer = Chunk.objects.filter(stream_id=pk, arrival__gt=len(known)).values_list(
+                "chunk_id", flat=True
+            )
             known.update(newer.iterator(chunk_size=5000))
 
 
 def remember(seen: Seen, batch: Sequence[Observation]) -> None:
     """Add what has just been committed."""
     for one in batch:
-        if isinstance(one, ChunkSeen):
-            seen.chunks.setdefault(one.stream, set()).add(one.chunk_id)
-        elif isinstance(one, EventSeen):
-            seen.events.add((one.run_id, one.event_id))
-        elif isinstance(one, UnreadableSeen):
-            seen.unreadable.add(one.where)
-        elif isinstance(one, ReadableAgain):
-            seen.unreadable.discard(one.where)
-        else:
-            _remember_row(seen, one)
+        _REMEMBER.get(type(one), _nothing)(seen, one)
 
 
-def _remember_row(seen: Seen, one: Observation) -> None:
-    if isinstance(one, RunSeen):
-        seen.rows["run", one.run_id] = one.source_ns
-    elif isinstance(one, StepSeen):
-        seen.rows["step", one.run_id, one.step_id] = one.source_ns
-    elif isinstance(one, HookSeen):
-        seen.rows["hook", one.hook_id] = one.source_ns
-    elif isinstance(one, WaitSeen):
-        seen.rows["wait", one.run_id, one.wait_id] = one.source_ns
-    elif isinstance(one, StreamListSeen):
-        seen.rows["list", one.run_id] = one.source_ns
+def _chunk(seen: Seen, one: ChunkSeen) -> None:
+    known = seen.chunks.get(one.stream)
+    if known is None:
+        known = seen.chunks[one.stream] = set()
+    known.add(one.chunk_id)
+
+
+def _nothing(seen: Seen, one: object) -> None:
+    """A stream's link to its run is found again with what names it."""
+
+
+def _row(*key: str) -> Callable[[Seen, Any], None]:
+    """Remembers the version of a row under its kind and these attributes."""
+
+    def remember_row(seen: Seen, one: Any) -> None:
+        seen.rows[(key[0], *(getattr(one, name) for name in key[1:]))] = one.source_ns
+
+    return remember_row
+
+
+_REMEMBER: dict[type, Callable[[Seen, Any], None]] = {
+    ChunkSeen: _chunk,
+    EventSeen: lambda seen, one: seen.events.add((one.run_id, one.event_id)),
+    UnreadableSeen: lambda seen, one: seen.unreadable.add(one.where),
+    ReadableAgain: lambda seen, one: seen.unreadable.discard(one.where),
+    RunSeen: _row("run", "run_id"),
+    StepSeen: _row("step", "run_id", "step_id"),
+    HookSeen: _row("hook", "hook_id"),
+    WaitSeen: _row("wait", "run_id", "wait_id"),
+    StreamListSeen: _row("list", "run_id"),
+}

@@ -5,7 +5,7 @@ import tempfile
 
 os.environ.setdefault("TAILRACE_DATA", tempfile.mkdtemp(prefix="tailrace-test-"))
 
-from dashboard.settings import *  # noqa: E402, F403
+from dashboard.settings import *  # noqa: F403
 
 SIGN_IN = False
 CELERY_TASK_ALWAYS_EAGER = False

@@ -66,13 +66,17 @@ class Finding(models.Model):
 class Checkpoint(models.Model):
     """How far a stream has been judged: the detection's own cursor, apart from the world's."""
 
-    stream = models.OneToOneField(Stream, on_delete=models.CASCADE, primary_key=True, related_name="checkpoint")
+    stream = models.OneToOneField(
+        Stream, on_delete=models.CASCADE, primary_key=True, related_name="checkpoint"
+    )
     changes = models.BigIntegerField()  # `Stream.changes` that was judged
     due_ns = models.BigIntegerField(null=True)  # judge again then, even if nothing changed
     unchecked = models.JSONField(default=list)  # [{kind, reason}]: what could not be answered
 
     class Meta:
-        indexes: ClassVar = [models.Index(fields=["due_ns"], condition=models.Q(due_ns__isnull=False), name="judge_again")]
+        indexes: ClassVar = [
+            models.Index(fields=["due_ns"], condition=models.Q(due_ns__isnull=False), name="judge_again")
+        ]
 
     def __str__(self) -> str:
         return f"stream {self.stream_id} at {self.changes}"

@@ -22,8 +22,8 @@ def write_transaction() -> Iterator[None]:
 def clean(text: object, limit: int) -> str:
     """Text that any database and any page can hold: no U+0000, no lone surrogates, not longer than `limit`."""
     whole = text if isinstance(text, str) else str(text)
+    if whole.isascii() and "\x00" not in whole and len(whole) <= limit:
+        return whole
     if len(whole) > limit:
         whole = whole[: limit - 1] + "…"
-    if "\x00" in whole:
-        whole = whole.replace("\x00", "␀")
-    return whole.encode("utf-8", "replace").decode() if not whole.isascii() else whole
+    return whole.replace("\x00", "␀").encode("utf-8", "replace").decode()

@@ -36,10 +36,10 @@ def world_group(world_id: int) -> str:
 def ring(group: str, message: dict[str, Any]) -> None:
     """Wake the listeners of a group. Never raises: a lost ring is late, not lost."""
     try:
-        sending = get_channel_layer().group_send(group, message)
+        send = get_channel_layer().group_send
         if _server_loop is not None and _server_loop.is_running():
-            asyncio.run_coroutine_threadsafe(sending, _server_loop)
+            asyncio.run_coroutine_threadsafe(send(group, message), _server_loop)
         else:
-            async_to_sync(lambda: sending)()
+            async_to_sync(send)(group, message)
     except Exception:  # the broker may be away: listeners re-read by themselves
         log.warning("could not ring %s", group, exc_info=True)

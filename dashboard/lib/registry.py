@@ -27,7 +27,9 @@ class Registry(Generic[T]):
         module = importlib.import_module(f"{self.package}.{name}")
         own = [c for c in vars(module).values() if self._is_plugin(c) and c.__module__ == module.__name__]
         if len(own) != 1:
-            raise ImportError(f"{module.__name__} must define exactly one {self.base.__name__}, found {len(own)}")
+            raise ImportError(
+                f"{module.__name__} must define exactly one {self.base.__name__}, found {len(own)}"
+            )
         return own[0]  # type: ignore[no-any-return]
 
     def _is_plugin(self, candidate: object) -> bool:

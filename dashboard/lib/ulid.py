@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import re
+
 _DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-_VALUE = {char: value for value, char in enumerate(_DIGITS)}
-_END = 2**48  # milliseconds: more than 48 bits of time cannot be a ULID
+_AS_BASE_32 = str.maketrans(
+    _DIGITS + _DIGITS.lower(), "0123456789ABCDEFGHIJKLMNOPQRSTUV" * 2
+)  # as int() reads them
+_ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}", re.IGNORECASE | re.ASCII)  # at most 48 bits of time
+_END = 2**48
 
 
 def ulid_ms(text: str) -> int | None:
     """Milliseconds since 1970 in the ULID that ends `text` (`chnk_01M803...`); None if it is none."""
-    ulid = text[-26:].upper()
-    if len(ulid) != 26 or any(char not in _VALUE for char in ulid):
-        return None
-    value = 0
-    for char in ulid[:10]:
-        value = value * 32 + _VALUE[char]
-    return value if value < _END else None
+    match = _ULID.fullmatch(text, max(0, len(text) - 26))
+    return int(match[0][:10].translate(_AS_BASE_32), 32) if match else None
 
 
 def shift_ulid(ulid: str, by_ms: int) -> str:

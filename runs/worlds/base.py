@@ -95,7 +95,11 @@ def stored_bytes(value: Any, pointer: str) -> bytes | None:
     """
     if value is None:
         return None
-    whole = value if isinstance(value, bytes) else b"JSON" + json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    whole = (
+        value
+        if isinstance(value, bytes)
+        else b"JSON" + json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    )
     if len(whole) <= KEPT_WHOLE:
         return whole
     about = {"size": len(whole), "sha256": hashlib.sha256(whole).hexdigest(), "pointer": pointer}

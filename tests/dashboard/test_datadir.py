@@ -31,20 +31,23 @@ def test_a_second_start_names_the_first_ones_pid_and_port(tmp_path):
     held = lock(tmp_path)
     held.describe(port=8123, host="127.0.0.1")
     code = "import sys; from pathlib import Path; from dashboard.datadir import lock; lock(Path(sys.argv[1]))"
-    second = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False)
+    second = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False
+    )
     assert second.returncode != 0
     assert f"pid {os.getpid()}, port 8123" in second.stderr
 
 
 def test_the_lock_of_a_process_that_died_is_free(tmp_path):
-    code = "import os, sys; from pathlib import Path; from dashboard.datadir import lock; x = lock(Path(sys.argv[1])); os._exit(9)"
+    code = "import os, sys; from pathlib import Path; from dashboard.datadir import lock;"
+    code += " held = lock(Path(sys.argv[1])); os._exit(9)"
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False)
     assert lock(tmp_path)
 
 
 def test_a_directory_that_cannot_be_made_is_one_clear_sentence(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(DataDirError, match="cannot use .*file"):
+    with pytest.raises(DataDirError, match=r"cannot use .*file"):
         lock(tmp_path / "file")
 
 

@@ -36,7 +36,11 @@ def test_a_world_is_its_real_path(nowhere):
     (nowhere / "shop/.workflow-data").mkdir(parents=True)
     (nowhere / "link").symlink_to(nowhere / "shop/.workflow-data")
     world = ensure_local_world("shop/.workflow-data")
-    assert ensure_local_world("link").pk == ensure_local_world(str(nowhere / "shop" / ".workflow-data/")).pk == world.pk
+    assert (
+        ensure_local_world("link").pk
+        == ensure_local_world(str(nowhere / "shop" / ".workflow-data/")).pk
+        == world.pk
+    )
     assert (world.name, world.slug) == ("shop", "shop")
 
 

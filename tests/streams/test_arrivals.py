@@ -8,7 +8,7 @@ import pytest
 
 from runs.models import World
 from runs.observations import ChunkSeen, StreamListSeen, StreamSeen
-from runs.record import record
+from runs.record import Batch, record
 from runs.worlds.base import digest_of
 from streams.arrivals import mark_moved, record_chunks, record_streams
 from streams.models import Chunk, Stream
@@ -23,7 +23,9 @@ def world() -> World:
     return World.objects.create(slug="w", kind="local", location="/w", name="w", created_ns=1)
 
 
-def seen(number: int, *, close: bool = False, data: bytes = b"x", stream: str = NAME, stored: int | None = None):
+def seen(
+    number: int, *, close: bool = False, data: bytes = b"x", stream: str = NAME, stored: int | None = None
+):
     return ChunkSeen(
         stream, f"chnk_{number:026d}", close, b"" if close else data, 0 if close else len(data), digest_of(data),
         number, stored if stored is not None else number * 10, 99,
@@ -129,7 +131,7 @@ def test_it_links_streams_by_the_runs_list_and_by_payloads(world):
         StreamSeen("wrun_A", "strm_listed", listed=True),
         StreamSeen("wrun_A", "strm_named", listed=False, framing="framed-v1"),
     ]
-    recorded = record(world, batch)
+    recorded = record(world, Batch(batch))
     record_streams(world, [one for one in batch if isinstance(one, StreamSeen)], recorded)
     found = {s.name: (s.run.run_id, s.listed, s.framing) for s in Stream.objects.select_related("run")}
     assert found == {

@@ -11,7 +11,9 @@ def test_it_reads_the_times_the_sdks_write():
     assert parse_iso_ns("2026-11-21T22:32:03.337Z") == 1_795_300_323_337_000_000
 
 
-@pytest.mark.parametrize("text", ["", "yesterday", "2026-13-01T00:00:00Z", "2026-11-21", None, 5, "2026-11-21T25:00:00Z"])
+@pytest.mark.parametrize(
+    "text", ["", "yesterday", "2026-13-01T00:00:00Z", "2026-11-21", None, 5, "2026-11-21T25:00:00Z"]
+)
 def test_it_takes_nothing_else_for_a_time(text):
     assert parse_iso_ns(text) is None
 

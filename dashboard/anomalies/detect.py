@@ -1,0 +1,219 @@
+"""Judging stored streams: a task of its own with its own cursor (`Checkpoint`), apart from reading worlds.
+
+Facts are fed in reading order and kept between calls, so that a live stream costs only its new chunks; a
+renumbered stream is judged from its beginning.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import threading
+from collections import OrderedDict
+from dataclasses import asdict, dataclass, field
+
+from django.db.models import F, Q, QuerySet
+
+from dashboard.anomalies.detectors.base import DETECTORS, Found, NotChecked
+from dashboard.anomalies.judge import StreamJudge, Verdict
+from dashboard.anomalies.models import Anomaly, Checkpoint, Finding
+from dashboard.lib import doorbell
+from dashboard.lib.clock import now_ns
+from dashboard.lib.database import clean, write_transaction
+from runs.worlds.base import TERMINAL, WORLDS
+from streams.arrivals import mark_moved
+from streams.facts import ChunkFact, RunFacts, StreamFacts
+from streams.ingest import ring_stream
+from streams.models import Chunk, Stream
+from streams.order import BEHIND
+
+log = logging.getLogger("tailrace.detect")
+
+CHUNKS_KEPT = 1000  # chunks named by one stored finding; their number is kept whole
+JUDGES_KEPT = 256  # streams whose facts stay in memory between calls
+
+
+@dataclass(slots=True)
+class _Fed:
+    """A judge and how far it has been fed."""
+
+    renumbered: int
+    judge: StreamJudge = field(default_factory=StreamJudge)
+    last_chunk_id: str = ""
+
+
+_judges: OrderedDict[int, _Fed] = OrderedDict()
+_locks: dict[int, threading.Lock] = {}
+
+
+def _dirty() -> QuerySet[Stream]:
+    never = Q(checkpoint=None)
+    due = Q(checkpoint__due_ns__lte=now_ns())
+    return Stream.objects.filter(never | ~Q(checkpoint__changes=F("changes")) | due, pruned_ns=None)
+
+
+def worlds_to_judge() -> list[int]:
+    return list(_dirty().values_list("world_id", flat=True).distinct())
+
+
+def judge_world(world_id: int, stop: threading.Event) -> None:
+    """Judge what has changed in a world until nothing is left; returns at once if another thread is at it.
+
+    The other thread asks once more after it has let go of the lock, so a change is never left unjudged.
+    """
+    lock = _locks.setdefault(world_id, threading.Lock())
+    dirty = _dirty().filter(world_id=world_id)
+    while not stop.is_set() and dirty.exists():
+        if not lock.acquire(blocking=False):
+            return
+        try:
+            for stream_id in list(dirty.order_by("pk").values_list("pk", flat=True)[:500]):
+                _judge_stream(stream_id)
+                if stop.is_set():
+                    return
+        finally:
+            lock.release()
+
+
+def _judge_stream(stream_id: int) -> None:
+    stream = Stream.objects.select_related("run", "world").get(pk=stream_id)
+    fed = _feed(stream)
+    world = WORLDS.found.get(stream.world.kind)
+    verdict = fed.judge.judge(stream_facts(stream), now_ns(), world.supplies if world else frozenset())
+    if Stream.objects.values_list("renumbered", flat=True).get(pk=stream_id) != fed.renumbered:
+        _judges.pop(stream_id, None)  # renumbered while it was read: what was fed was no one order
+        return
+    with write_transaction():
+        advance = mark_moved(stream_id, verdict.moved)
+        changed = _store(stream, verdict)
+    if advance:
+        ring_stream(advance)
+    if changed or advance:
+        doorbell.ring(doorbell.world_group(stream.world_id), {"type": "world.changed"})
+        doorbell.ring(doorbell.stream_group(stream_id), {"type": "stream.judged"})
+
+
+def _feed(stream: Stream) -> _Fed:
+    fed = _judges.pop(stream.pk, None)
+    if fed is None or fed.renumbered != stream.renumbered:
+        fed = _Fed(stream.renumbered)
+    rows = Chunk.objects.filter(stream=stream, chunk_id__gt=fed.last_chunk_id).order_by("chunk_id")
+    columns = (
+        "chunk_id",
+        "arrival",
+        "position",
+        "is_close",
+        "marks",
+        "size",
+        "stored_ns",
+        "minted_ms",
+        "data",
+    )
+    for chunk_id, arrival, position, is_close, marks, size, stored, minted, data in rows.values_list(
+        *columns
+    ).iterator(chunk_size=1000):
+        behind = bool(marks & BEHIND)
+        load = _Payload(bytes(data)).load
+        fed.judge.feed(
+            ChunkFact(
+                chunk_id, arrival, position, is_close, behind, size, stored, minted, load, stream.framing
+            )
+        )
+        fed.last_chunk_id = chunk_id
+    _judges[stream.pk] = fed
+    while len(_judges) > JUDGES_KEPT:
+        _judges.popitem(last=False)
+    return fed
+
+
+@dataclass(frozen=True, slots=True)
+class _Payload:
+    data: bytes
+
+    def load(self) -> bytes:
+        return self.data
+
+
+def stream_facts(stream: Stream) -> StreamFacts:
+    run = stream.run
+    ended = (run.completed_ns or run.source_ns) if run is not None and run.status in TERMINAL else None
+    facts = run and RunFacts(run.run_id, run.workflow, run.status, run.sdk_version, ended)
+    has_list = run is not None and run.listed_streams is not None
+    listed = bool(stream.listed) if has_list or stream.listed else None
+    return StreamFacts(stream.name, facts or None, listed, stream.is_system, stream.expired, stream.framing)
+
+
+def _store(stream: Stream, verdict: Verdict) -> bool:
+    """Findings in the place of earlier ones of the same kind; returns whether any is new, gone or other."""
+    before = {finding.kind: finding for finding in Finding.objects.filter(stream=stream)}
+    changed = False
+    for found in verdict.found:
+        changed |= _store_finding(stream, found, before.pop(found.kind, None))
+    for gone in before.values():
+        gone.delete()
+        Anomaly.objects.filter(pk=gone.anomaly_id, findings=None).delete()
+        changed = True
+    due = [one.due_ns for one in verdict.unchecked if one.due_ns is not None]
+    values = {
+        "changes": stream.changes,
+        "due_ns": min(due, default=None),
+        "unchecked": _shown(verdict.unchecked),
+    }
+    Checkpoint.objects.update_or_create(stream=stream, defaults=values)
+    return changed
+
+
+def _shown(unchecked: list[NotChecked]) -> list[dict[str, str]]:
+    return [{"kind": one.kind, "reason": clean(one.reason, 500)} for one in unchecked]
+
+
+def _store_finding(stream: Stream, found: Found, before: Finding | None) -> bool:
+    values = {
+        "severity": found.severity,
+        "certainty": found.certainty,
+        "message": clean(found.message, 2000),
+        "step_id": clean(found.step_id, 255),
+        "chunks": [asdict(chunk) for chunk in found.chunks[:CHUNKS_KEPT]],
+        "chunk_total": len(found.chunks),
+        "events": list(found.events),
+        "evidence": found.evidence,
+        "missing": list(found.missing),
+        "detector_version": DETECTORS.found[found.kind].version,
+    }
+    if before is not None and all(getattr(before, name) == value for name, value in values.items()):
+        return False
+    anomaly = _anomaly_of(stream, found)
+    defaults = values | {
+        "anomaly": anomaly,
+        "run": stream.run,
+        "found_ns": before.found_ns if before else now_ns(),
+    }
+    Finding.objects.update_or_create(stream=stream, kind=found.kind, defaults=defaults)
+    return True
+
+
+def _anomaly_of(stream: Stream, found: Found) -> Anomaly:
+    """The group of a finding. Versions and deployments are no part of the fingerprint: an upgrade hides nothing."""
+    workflow = stream.run.workflow if stream.run else ""
+    namespace = stream.name.partition("_user_")[2]
+    print_of = "\n".join((found.kind, workflow, "", namespace))
+    anomaly, new = Anomaly.objects.get_or_create(
+        world=stream.world,
+        fingerprint=hashlib.sha256(print_of.encode()).hexdigest(),
+        defaults={
+            "kind": found.kind,
+            "workflow": workflow,
+            "namespace": namespace,
+            "first_seen_ns": now_ns(),
+            "last_seen_ns": now_ns(),
+        },
+    )
+    if not new:
+        anomaly.last_seen_ns = now_ns()
+        anomaly.save(update_fields=["last_seen_ns"])
+    return anomaly
+
+
+def forget() -> None:
+    """Drop the facts kept in memory: after pruning, rows they stand for are gone."""
+    _judges.clear()

@@ -1,0 +1,93 @@
+"""What pages read of findings, as pieces for the slots of `dashboard.lib.panels`. One query a slot and page."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from django.db.models import F, QuerySet
+from django.urls import reverse
+
+from dashboard.anomalies.detectors.base import SEVERITIES, Severity
+from dashboard.anomalies.models import Checkpoint, Finding
+from dashboard.lib.panels import Piece
+from streams.models import Stream
+
+
+def run_badges(ids: list[int]) -> dict[int, list[Piece]]:
+    """Findings of runs and their streams; a run with a stream not yet judged is left out while none is found."""
+    pending = set(
+        Stream.objects.filter(run__in=ids, pruned_ns=None)
+        .exclude(checkpoint__changes=F("changes"))
+        .values_list("run_id", flat=True)
+    )
+    pieces: dict[int, list[Piece]] = {pk: [] for pk in ids if pk not in pending}
+    for finding in _worst_first(_findings().filter(run__in=ids)):
+        pieces.setdefault(finding.run_id or 0, []).append(_badge(finding))
+    return pieces
+
+
+def stream_badges(ids: list[int]) -> dict[int, list[Piece]]:
+    """Findings of streams; a stream not yet judged as it is now is left out while none is found."""
+    judged = Checkpoint.objects.filter(stream__in=ids, changes=F("stream__changes"))
+    pieces: dict[int, list[Piece]] = {pk: [] for pk in judged.values_list("stream_id", flat=True)}
+    for finding in _worst_first(_findings().filter(stream__in=ids)):
+        pieces.setdefault(finding.stream_id or 0, []).append(_badge(finding))
+    return pieces
+
+
+def stream_verdict(ids: list[int]) -> dict[int, list[Piece]]:
+    """The findings of streams as answers, and what could not be checked with the reason."""
+    pieces: dict[int, list[Piece]] = defaultdict(list)
+    for finding in _worst_first(_findings().filter(stream__in=ids)):
+        pieces[finding.stream_id or 0].append(_badge(finding))
+    for stream_id, unchecked in Checkpoint.objects.filter(stream__in=ids).values_list(
+        "stream_id", "unchecked"
+    ):
+        pieces[stream_id] += [
+            Piece("not checked", kind=one["kind"], title=one["reason"]) for one in unchecked
+        ]
+    return pieces
+
+
+def chunk_notes(ids: list[int]) -> dict[int, list[Piece]]:
+    """What a finding says of single chunks: a violation of the message protocol, at its arrival."""
+    pieces: dict[int, list[Piece]] = defaultdict(list)
+    for finding in _findings().filter(stream__in=ids, kind="protocol_violation"):
+        for at, text in _violations(finding):
+            note = Piece(text, finding.kind, _severity(finding), finding.certainty, finding.message, at=at)
+            pieces[finding.stream_id or 0].append(note)
+    return pieces
+
+
+def _violations(finding: Finding) -> Iterable[tuple[int, str]]:
+    for one in finding.evidence.get("violations", []):
+        if isinstance(one, dict) and isinstance(one.get("arrival"), int):
+            yield one["arrival"], str(one.get("code", "violation")).replace("-", " ")
+
+
+def _findings() -> QuerySet[Finding]:
+    return Finding.objects.select_related("stream", "stream__world")
+
+
+def _worst_first(findings: Iterable[Finding]) -> list[Finding]:
+    return sorted(findings, key=lambda one: (-SEVERITIES.index(_severity(one)), one.kind, one.pk))
+
+
+def _badge(finding: Finding) -> Piece:
+    return Piece(
+        finding.kind, finding.kind, _severity(finding), finding.certainty, finding.message, _url_of(finding)
+    )
+
+
+def _severity(finding: Finding) -> Severity:
+    return next((one for one in SEVERITIES if one == finding.severity), "error")
+
+
+def _url_of(finding: Finding) -> str:
+    """The first chunk that shows it."""
+    stream = finding.stream
+    if stream is None:
+        return ""
+    url = reverse("stream", args=[stream.world.slug, stream.name])
+    return f"{url}#chunk-{finding.chunks[0]['arrival']}" if finding.chunks else url

@@ -1,0 +1,14 @@
+"""All routes. Pages are found in the folders of their floor; sockets are routed in `dashboard.asgi`."""
+
+from __future__ import annotations
+
+from dashboard import account, health
+from dashboard.lib.pages import urlpatterns_of
+
+urlpatterns = [
+    *urlpatterns_of("dashboard.pages"),
+    *urlpatterns_of("runs.pages"),
+    *urlpatterns_of("streams.pages"),
+    *account.urlpatterns,
+    *health.urlpatterns,
+]

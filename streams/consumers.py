@@ -1,0 +1,190 @@
+"""Live sockets. The database is the truth: a doorbell only wakes the pump, which reads rows by arrival.
+
+Frames of a stream: `{from, to, html, head, t}` with at most 500 rows, at least 20 ms apart, at most 4 not yet
+acknowledged (the server has no backpressure of its own); `{changed, revision, html}` for rows shown before whose
+marks changed; `{head}` alone for the rest. A client that finds a gap reconnects with `?after=` its last arrival.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import time
+from dataclasses import asdict
+from typing import Any
+from urllib.parse import parse_qs
+
+from channels.db import database_sync_to_async
+from channels.generic.websocket import AsyncWebsocketConsumer
+from django.conf import settings
+
+from dashboard.lib import doorbell
+from runs.models import World
+from streams import queries
+from streams.models import Stream
+from streams.pages._rows import rows_html
+
+log = logging.getLogger("tailrace.live")
+
+WINDOW = 4  # frames in flight
+FRAME_ROWS = 500
+FRAME_PAUSE = 0.02  # seconds between frames
+REREAD = 5  # seconds after which the database is asked even if no doorbell rang
+WORLD_PAUSE = 1.0  # seconds between two rings of a world's socket
+MAX_MESSAGE = 1000  # bytes a client may send
+
+
+class Doorbell(AsyncWebsocketConsumer):  # type: ignore[misc]
+    """A socket that listens to one group and pumps until it is closed."""
+
+    group: str = ""
+
+    async def connect(self) -> None:
+        self.task: asyncio.Task[None] | None = None
+        self.wake = asyncio.Event()
+        target = await self.find_target() if self._allowed() else None
+        if target is None:
+            await self.close(code=4404)
+            return
+        self.group = target
+        # Listen before the head is read: what comes in between rings a bell that is heard.
+        await self.channel_layer.group_add(self.group, self.channel_name)
+        await self.accept()
+        self.wake.set()
+        self.task = asyncio.create_task(self._run())
+
+    def _allowed(self) -> bool:
+        return not settings.SIGN_IN or bool(self.scope["user"].is_authenticated)
+
+    async def find_target(self) -> str | None:
+        """The group to listen to; None if there is nothing to watch."""
+        raise NotImplementedError
+
+    async def pump(self) -> None:
+        """Send what is new. Called after a ring, an acknowledgement, and every few seconds."""
+        raise NotImplementedError
+
+    async def _run(self) -> None:
+        try:
+            while True:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self.wake.wait(), REREAD)
+                self.wake.clear()
+                await self.pump()
+        except asyncio.CancelledError:
+            raise
+        except Exception:  # the client reconnects and resumes by itself; here the reason is kept
+            log.exception("live socket of %s stopped", self.group)
+            await self.close(code=1011)
+
+    async def disconnect(self, code: int) -> None:
+        if self.group:
+            await self.channel_layer.group_discard(self.group, self.channel_name)
+        if self.task:
+            self.task.cancel()
+
+
+class WorldSocket(Doorbell):
+    """Says that lists of a world should be looked at again, at most once a second."""
+
+    async def find_target(self) -> str | None:
+        world = await World.objects.filter(slug=self.scope["url_route"]["kwargs"]["slug"]).afirst()
+        if world is None:
+            return None
+        self.world_id, self.told, self.rung = world.pk, (world.generation, world.trouble), False
+        return doorbell.world_group(world.pk)
+
+    async def world_changed(self, _event: dict[str, Any]) -> None:
+        self.rung = True
+        self.wake.set()
+
+    async def pump(self) -> None:
+        world = await World.objects.aget(pk=self.world_id)
+        state = (world.generation, world.trouble)
+        if self.rung or state != self.told:
+            self.rung, self.told = False, state
+            await self.send(text_data=json.dumps({"changed": True}))
+            await asyncio.sleep(WORLD_PAUSE)
+
+
+class StreamSocket(Doorbell):
+    """The tail of one stream from `?after=` on."""
+
+    async def find_target(self) -> str | None:
+        where = self.scope["url_route"]["kwargs"]
+        query = parse_qs(self.scope["query_string"].decode("latin-1"))
+        self.sent, self.revision = _number(query, "after"), _number(query, "revision")
+        self.in_flight, self.told = 0, ""
+        stream = await Stream.objects.filter(world__slug=where["slug"], name=where["name"]).afirst()
+        if stream is None:
+            return None
+        self.stream_id = stream.pk
+        return doorbell.stream_group(stream.pk)
+
+    async def stream_advanced(self, _event: dict[str, Any]) -> None:
+        self.wake.set()
+
+    async def stream_judged(self, _event: dict[str, Any]) -> None:
+        self.wake.set()
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        """`{"ack": arrival}`: the client has put the rows up to it on its page."""
+        message = _json(text_data)
+        if isinstance(message.get("ack"), int):
+            self.in_flight = max(0, self.in_flight - 1)
+            self.wake.set()
+
+    async def pump(self) -> None:
+        head = await database_sync_to_async(queries.stream_head)(self.stream_id)
+        if head.revision > self.revision:
+            await self._send_changed(head.revision)
+        while self.sent < head.head and self.in_flight < WINDOW:
+            if not await self._send_rows():
+                break
+            await asyncio.sleep(FRAME_PAUSE)
+            head = await database_sync_to_async(queries.stream_head)(self.stream_id)
+        told = json.dumps(asdict(head))
+        if told != self.told and self.sent >= head.head:
+            self.told = told
+            await self.send(text_data=json.dumps({"head": asdict(head)}))
+
+    async def _send_rows(self) -> bool:
+        to, html, head = await database_sync_to_async(self._frame)()
+        if not html:
+            return False
+        frame = {"from": self.sent, "to": to, "html": html, "head": head, "t": int(time.time() * 1000)}
+        self.in_flight += 1
+        self.sent = to
+        await self.send(text_data=json.dumps(frame))
+        return True
+
+    def _frame(self) -> tuple[int, str, dict[str, Any]]:
+        rows = queries.chunk_rows(self.stream_id, self.sent, FRAME_ROWS)
+        head = asdict(queries.stream_head(self.stream_id))
+        return (rows[-1].arrival if rows else self.sent), rows_html(rows), head
+
+    async def _send_changed(self, revision: int) -> None:
+        rows = await database_sync_to_async(queries.chunk_rows_changed)(
+            self.stream_id, self.sent, self.revision
+        )
+        html = await database_sync_to_async(rows_html)(rows)
+        self.revision = revision
+        if rows:
+            await self.send(text_data=json.dumps({"changed": True, "revision": revision, "html": html}))
+
+
+def _number(query: dict[str, list[str]], name: str) -> int:
+    text = query.get(name, ["0"])[0]
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
+
+
+def _json(text: str | None) -> dict[str, Any]:
+    if not text or len(text) > MAX_MESSAGE:
+        return {}
+    try:
+        message = json.loads(text)
+    except ValueError:
+        return {}
+    return message if isinstance(message, dict) else {}
