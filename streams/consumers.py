@@ -2,7 +2,8 @@
 
 Frames of a stream: `{from, to, html, head, t}` with at most 500 rows, at least 20 ms apart, at most 4 not yet
 acknowledged (the server has no backpressure of its own); `{changed, revision, html}` for rows shown before whose
-marks changed; `{head}` alone for the rest. A client that finds a gap reconnects with `?after=` its last arrival.
+marks changed; `{head}` alone for the rest; `{judged}` when findings changed. A client that finds a gap
+reconnects with `?after=` its last arrival.
 """
 
 from __future__ import annotations
@@ -116,7 +117,7 @@ class StreamSocket(Doorbell):
         where = self.scope["url_route"]["kwargs"]
         query = parse_qs(self.scope["query_string"].decode("latin-1"))
         self.sent, self.revision = _number(query, "after"), _number(query, "revision")
-        self.in_flight, self.told = 0, ""
+        self.in_flight, self.told, self.judged = 0, "", False
         stream = await Stream.objects.filter(world__slug=where["slug"], name=where["name"]).afirst()
         if stream is None:
             return None
@@ -127,6 +128,7 @@ class StreamSocket(Doorbell):
         self.wake.set()
 
     async def stream_judged(self, _event: dict[str, Any]) -> None:
+        self.judged = True
         self.wake.set()
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
@@ -149,6 +151,9 @@ class StreamSocket(Doorbell):
         if told != self.told and self.sent >= head.head:
             self.told = told
             await self.send(text_data=json.dumps({"head": asdict(head)}))
+        if self.judged:
+            self.judged = False
+            await self.send(text_data=json.dumps({"judged": True}))
 
     async def _send_rows(self) -> bool:
         to, html, head = await database_sync_to_async(self._frame)()
@@ -166,13 +171,15 @@ class StreamSocket(Doorbell):
         return (rows[-1].arrival if rows else self.sent), rows_html(rows), head
 
     async def _send_changed(self, revision: int) -> None:
-        rows = await database_sync_to_async(queries.chunk_rows_changed)(
-            self.stream_id, self.sent, self.revision
-        )
-        html = await database_sync_to_async(rows_html)(rows)
-        self.revision = revision
-        if rows:
+        since, after = self.revision, None
+        while rows := await database_sync_to_async(self._changed)(since, after):
+            html = await database_sync_to_async(rows_html)(rows)
             await self.send(text_data=json.dumps({"changed": True, "revision": revision, "html": html}))
+            since, after = rows[-1].revision, rows[-1].arrival
+        self.revision = revision
+
+    def _changed(self, since: int, after: int | None) -> list[queries.ChunkRow]:
+        return queries.chunk_rows_changed(self.stream_id, self.sent, since, FRAME_ROWS, after)
 
 
 def _number(query: dict[str, list[str]], name: str) -> int:
