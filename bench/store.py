@@ -130,7 +130,7 @@ def read_all(files: list[str]) -> None:
 
 def report(name: str, ours: list[float], reference: list[float], what: str) -> None:
     a, b = statistics.median(ours), statistics.median(reference)
-    print(f"{name}: {CHUNKS / a:,.0f} rows/s; {what}: {CHUNKS / b:,.0f} rows/s; ratio {b / a:.2f}")  # noqa: T201
+    print(f"{name}: {CHUNKS / a:,.0f} rows/s; {what}: {CHUNKS / b:,.0f} rows/s; ratio {b / a:.2f}")
 
 
 if __name__ == "__main__":

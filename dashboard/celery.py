@@ -15,6 +15,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
 
 app = Celery("tailrace")
 app.config_from_object("django.conf:settings", namespace="CELERY")
+JUDGE_PAUSE = 0.1  # seconds: many small batches of a live stream are judged together
 stopping = threading.Event()  # set when this process shuts down: tasks look at it between batches
 
 
@@ -37,6 +38,7 @@ def pull(world_id: int) -> None:
 def judge(world_id: int) -> None:
     from dashboard.anomalies.detect import judge_world
 
+    stopping.wait(JUDGE_PAUSE)
     _waiting.discard(world_id)
     judge_world(world_id, stopping)
 

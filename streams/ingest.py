@@ -82,10 +82,11 @@ def pull(world_id: int, stop: threading.Event, changed: Callable[[], None] = lam
     while not stop.is_set():
         if not _claim(world_id):
             return
+        outcome: dict[str, object] = {}
         try:
-            _pull_until_dry(world_id, stop, changed)
+            outcome = _pull_until_dry(world_id, stop, changed)
         finally:
-            _release(world_id)
+            _release(world_id, outcome)
         with _hints_lock:
             if world_id not in _hints:
                 return
@@ -98,9 +99,14 @@ def _claim(world_id: int) -> bool:
         return free.update(claimed_until_ns=now + CLAIM_NS) == 1
 
 
-def _release(world_id: int) -> None:
+def _release(world_id: int, outcome: dict[str, object]) -> None:
+    """Give up the claim and say how the pull went; rings if the world became unreadable, or readable again."""
+    row = World.objects.filter(pk=world_id)
     with write_transaction():
-        World.objects.filter(pk=world_id).update(claimed_until_ns=0)
+        turned = bool(outcome) and row.exclude(trouble=outcome["trouble"]).exists()
+        row.update(claimed_until_ns=0, **outcome)
+    if turned:
+        doorbell.ring(doorbell.world_group(world_id), {"type": "world.changed"})
 
 
 def release_all_claims() -> None:
@@ -108,27 +114,31 @@ def release_all_claims() -> None:
     World.objects.update(claimed_until_ns=0)
 
 
-def _pull_until_dry(world_id: int, stop: threading.Event, changed: Callable[[], None]) -> None:
+def _pull_until_dry(world_id: int, stop: threading.Event, changed: Callable[[], None]) -> dict[str, object]:
+    """Read until there are no more hints; returns the columns of the world that say how it went."""
     world = World.objects.get(pk=world_id)
     hinted, places = _take_hints(world_id)
     places = places if hinted else EVERYTHING
     try:
         opened = _opened.get(world_id) or _opened.setdefault(world_id, _Opened(open_adapter(world), Seen()))
         with opened.lock:
+            if (
+                opened.generation != world.generation
+            ):  # this process has just started, or another stored something
+                refresh(world, opened.seen)
+                opened.generation = world.generation
             while not stop.is_set():
                 _read(world, opened, places, stop, changed)
                 hinted, places = _take_hints(world_id)
                 if not hinted:
-                    break
+                    return {"read_ns": now_ns(), "trouble": "", "trouble_since_ns": None}
     except WorldError as error:
         _opened.pop(world_id, None)
-        _note_trouble(world, str(error))
-        return
+        return _unreadable(world, str(error))
     except BaseException:
         _opened.pop(world_id, None)  # its seen-set may be ahead of or behind the rows
         raise
-    if not stop.is_set():
-        _note_read(world)
+    return {}
 
 
 def _read(
@@ -138,10 +148,6 @@ def _read(
     stop: threading.Event,
     changed: Callable[[], None],
 ) -> None:
-    cursor = World.objects.values_list("generation", flat=True).get(pk=world.pk)
-    if opened.generation != cursor:  # this process has just started, or another one stored something
-        refresh(world, opened.seen)
-        opened.generation = cursor
     for batch in opened.adapter.read(opened.seen, places):
         advances, something, opened.generation = store(world, batch)
         remember(opened.seen, batch)
@@ -173,20 +179,13 @@ def store(world: World, batch: Sequence[Observation]) -> tuple[list[arrivals.Adv
     return linked + advances, recorded.changed or bool(advances), generation
 
 
-def _note_trouble(world: World, message: str) -> None:
-    log.warning("%s cannot be read: %s", world.name, message)
-    with write_transaction():
-        since = world.trouble_since_ns if world.trouble else now_ns()
-        World.objects.filter(pk=world.pk).update(trouble=clean(message, 2000), trouble_since_ns=since)
+def _unreadable(world: World, message: str) -> dict[str, object]:
     if not world.trouble:
-        doorbell.ring(doorbell.world_group(world.pk), {"type": "world.changed"})
-
-
-def _note_read(world: World) -> None:
-    with write_transaction():
-        World.objects.filter(pk=world.pk).update(read_ns=now_ns(), trouble="", trouble_since_ns=None)
-    if world.trouble:
-        doorbell.ring(doorbell.world_group(world.pk), {"type": "world.changed"})
+        log.warning("%s cannot be read: %s", world.name, message)
+    return {
+        "trouble": clean(message, 2000),
+        "trouble_since_ns": world.trouble_since_ns if world.trouble else now_ns(),
+    }
 
 
 def worlds_to_read() -> list[int]:
