@@ -6,6 +6,7 @@ lock), so that two readers of one world number the same stream one after the oth
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -18,10 +19,10 @@ from runs.observations import ChunkSeen, StreamSeen
 from runs.record import ID, Recorded
 from streams import bulk
 from streams.models import Chunk, Stream
-from streams.order import BEHIND, CLOSE, CLOSE2, MOVED, MOVED_PROVED, OVERTAKEN, place
+from streams.order import BEHIND, CLOSE, CLOSE2, MOVED, MOVED_PROVED, OVERTAKEN, PURGED, place
 
 STRUCTURAL = CLOSE | CLOSE2 | BEHIND  # the marks that follow from where the end markers lie
-_EXPIRED = "chnk_" + "0" * 26  # the SDK's tombstone for a stream purged by retention
+_SYSTEM = re.compile(r"strm_[0-9A-Za-z]{26}_system_")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,8 @@ def ensure_streams(world: World, names: Iterable[str]) -> dict[str, Stream]:
 
 
 def is_system(name: str) -> bool:
-    return "_system_" in name
+    """The SDK's own stream. A user's namespace is base64 and may contain any word, so the whole name counts."""
+    return _SYSTEM.match(name) is not None
 
 
 def record_streams(world: World, seen: Sequence[StreamSeen], recorded: Recorded) -> list[Advance]:
@@ -173,7 +175,7 @@ class _Numbering:
         stream.last_stored_ns = max(
             stored + ([stream.last_stored_ns] if stream.last_stored_ns is not None else [])
         )
-        stream.expired = stream.expired or any(c.is_close and c.chunk_id == _EXPIRED for c in fresh)
+        stream.expired = stream.expired or any(c.is_close and c.chunk_id == PURGED for c in fresh)
         stream.changes += 1
 
 

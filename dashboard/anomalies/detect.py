@@ -138,8 +138,9 @@ def stream_facts(stream: Stream) -> StreamFacts:
     run = stream.run
     ended = (run.completed_ns or run.source_ns) if run is not None and run.status in TERMINAL else None
     facts = run and RunFacts(run.run_id, run.workflow, run.status, run.sdk_version, ended)
-    has_list = run is not None and run.listed_streams is not None
-    listed = bool(stream.listed) if has_list or stream.listed else None
+    world = WORLDS.found.get(stream.world.kind)
+    has_lists = run is not None and world is not None and "stream_list" in world.supplies
+    listed = bool(stream.listed) if has_lists else None
     return StreamFacts(stream.name, facts or None, listed, stream.is_system, stream.expired, stream.framing)
 
 

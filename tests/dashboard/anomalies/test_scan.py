@@ -57,7 +57,7 @@ def local_world(folder: Path, *, name: str = STREAM) -> Path:
     }
     (folder / "runs" / f"{RUN_ID}.json").write_text(json.dumps(run))
     (folder / "streams" / "runs" / f"{RUN_ID}.json").write_text(json.dumps({"streams": [name]}))
-    for number, content in enumerate([b"\0" + devalue("a"), b"\1", b"\0" + devalue("b")]):
+    for number, content in enumerate([b"\0" + devalue("a"), b"\1", b"\0" + devalue("b")], 1):
         (chunks / f"chnk_{number:026}.bin").write_bytes(content)
     return folder
 
@@ -77,7 +77,7 @@ def test_it_reports_a_world_in_the_agreed_shape():
                 "step_id": None,
                 "chunks": [{"chunk_id": f"chnk_{6:026}", "position": None}],
                 "events": [],
-                "message": "1 chunk is stored behind the end marker: no reader gets them.",
+                "message": "A chunk is stored behind the end marker: no reader gets it.",
                 "evidence": report["findings"][0]["evidence"],
                 "missing": [],
             }
@@ -129,10 +129,10 @@ def test_it_prints_findings_by_kind_and_a_summary():
     lines = list(as_text(scan(FakeWorld(run_seen(), list_seen(), *chunks_seen(BEHIND)))))
     assert lines == [
         "write_after_close: 1",
-        "  error (proved): 1 chunk is stored behind the end marker: no reader gets them.",
+        "  error (proved): A chunk is stored behind the end marker: no reader gets it.",
         f"    run {RUN_ID} · stream {STREAM}",
         "",
-        "fake world fake (SDK 4.8.9): 1 runs, 0 steps, 0 events, 1 streams, 5 chunks. Findings: 1 error.",
+        "fake world fake (SDK 4.8.9): 1 run, 0 steps, 0 events, 1 stream, 5 chunks. Findings: 1 error.",
     ]
 
 
@@ -173,7 +173,7 @@ def test_the_command_fails_on_an_error_in_a_recorded_world(recording: Path):
         "protocol_violation": "error",
     }
     assert report["world"] == {"kind": "local", "location": str(recording), "sdk_versions": ["4.2.4"]}
-    assert report["counts"] == {"runs": 3, "steps": 13, "events": 50, "streams": 3, "chunks": 32}
+    assert report["counts"] == {"runs": 2, "steps": 11, "events": 41, "streams": 2, "chunks": 22}
 
 
 @pytest.mark.parametrize(
@@ -235,12 +235,17 @@ def test_it_scans_what_it_can_of_a_damaged_world(tmp_path: Path):
     report = json.loads(out)
     assert code == 1
     assert "write_after_close" in [finding["kind"] for finding in report["findings"]]
+    unreadable = sorted(one["reason"] for one in report["unchecked"] if one["kind"] == "unreadable")
+    assert [reason.partition(": ")[0] for reason in unreadable] == [
+        "runs/wrun_bad.json",
+        f"{STREAM} chnk_{9:026}",
+    ]
 
 
 def test_a_hostile_stream_name_cannot_write_to_the_terminal(tmp_path: Path):
     world = local_world(tmp_path, name="strm_x\x1b]0;gone\x07\n")
     for option in ("--json", "--fail-on=info"):
-        code, out, err = run_scan(str(world), option)
+        _, out, err = run_scan(str(world), option)
         assert "\x1b" not in out + err and "\x07" not in out + err
 
 

@@ -37,8 +37,8 @@ def test_it_counts_what_is_there():
 
 
 def test_it_numbers_positions_by_id_and_arrivals_by_stored_time():
-    one, two, three, four = chunks_seen('"a" "b" close "late"')
-    found = survey(replace(one, stored_ns=NOW_NS + 9), four, two, three)
+    _, two, three, four = chunks_seen('"a" "b" close "late"')
+    found = survey(chunk_seen(1, devalue("a"), stored=9), four, two, three)
     facts = list(found.chunk_facts(STREAM, ""))
     assert [chunk.plain for chunk in facts if not chunk.is_close] == ["a", "b", "late"]
     assert [chunk.arrival for chunk in facts] == [4, 1, 2, 3]
@@ -139,7 +139,8 @@ def test_it_knows_whether_a_stream_is_listed(observations: list[Observation], li
 def test_it_knows_system_and_purged_streams():
     abort = "strm_" + "1" * 26 + "_system_abort"
     own = "strm_" + "1" * 26 + "_user_x_system_x"
-    purged = replace(chunk_seen(1, close=True), chunk_id=PURGED)
+    purged = chunk_seen(0, close=True)
+    assert purged.chunk_id == PURGED
     found = survey(purged, *chunks_seen('"a"', stream=abort), *chunks_seen('"a"', stream=own))
     assert found.stream_facts(abort).is_system and not found.stream_facts(own).is_system
     assert found.stream_facts(STREAM).expired and not found.stream_facts(own).expired

@@ -1,0 +1,75 @@
+"""The contract of a detector: a rule that is fed facts and yields findings. Pure: no database, no clock of its own."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
+
+from dashboard.lib.registry import Registry
+from streams.facts import ChunkFact, StreamFacts
+
+Severity = Literal["info", "warning", "error", "critical"]
+Certainty = Literal["proved", "suspected", "at_risk"]
+SEVERITIES: tuple[Severity, ...] = ("info", "warning", "error", "critical")
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkRef:
+    chunk_id: str
+    position: int | None
+    arrival: int
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One detector's result on one stream (or, with an empty stream, on one run)."""
+
+    kind: str
+    severity: Severity
+    certainty: Certainty
+    message: str  # one sentence, plain text
+    run_id: str = ""
+    stream: str = ""
+    step_id: str = ""
+    chunks: tuple[ChunkRef, ...] = ()
+    events: tuple[str, ...] = ()  # event ids
+    evidence: dict[str, object] = field(default_factory=dict)  # JSON-able facts that it rests on
+    missing: tuple[str, ...] = ()  # evidence that would make it surer
+
+
+@dataclass(frozen=True, slots=True)
+class NotChecked:
+    """A question that cannot be answered (yet): shown, never taken for a clean result."""
+
+    kind: str
+    reason: str
+    stream: str = ""
+    run_id: str = ""
+    due_ns: int | None = None  # when asking again makes sense (a grace period ends)
+
+
+class Detector(ABC):
+    """Judges one stream. Its docstring is its documentation page: What it does, Why it matters, Example,
+    Needs, False alarms.
+
+    `feed` gets every chunk once, in reading order. `finish` may be asked at any time, more than once, and
+    answers for what has been fed so far; `now_ns` is the wall clock, `stream` the newest facts (a run may
+    have ended since the last call).
+    """
+
+    kind: ClassVar[str]
+    severity: ClassVar[Severity]
+    version: ClassVar[int] = 1
+    needs: ClassVar[frozenset[str]] = frozenset()  # evidence that a world must supply
+
+    def feed(self, chunk: ChunkFact) -> None:  # noqa: B027 - some detectors need no chunk
+        """Take the next chunk in reading order."""
+
+    @abstractmethod
+    def finish(self, stream: StreamFacts, now_ns: int) -> Iterator[Found | NotChecked]:
+        """Yield what follows from the chunks fed so far."""
+
+
+DETECTORS: Registry[Detector] = Registry(Detector, "dashboard.anomalies.detectors")  # type: ignore[type-abstract]

@@ -1,0 +1,62 @@
+"""Data behind the end marker."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+from dashboard.anomalies.detectors.base import ChunkRef, Detector, Found, NotChecked, Severity
+from streams.facts import ChunkFact, StreamFacts
+
+
+class WriteAfterClose(Detector):
+    """## What it does
+    Finds data chunks stored behind the first end marker of a stream.
+
+    ## Why it matters
+    Readers stop at the first end marker: nobody gets what was written after it. Nothing failed, so nothing
+    was logged. Usually a workflow closes its stream while a later step still writes to it.
+
+    ## Example
+        start text-start(t1) text-end(t1) finish close data-status -> write_after_close(5)
+        start text-start(t1) text-end(t1) finish close -> nothing
+
+    ## Needs
+    The stored chunks and the end marker.
+
+    ## False alarms
+    None known. Streams purged by retention and the SDK's own streams are left out.
+    """
+
+    kind: ClassVar[str] = "write_after_close"
+    severity: ClassVar[Severity] = "error"
+
+    def __init__(self) -> None:
+        self._behind: list[ChunkRef] = []
+        self._bytes = 0
+        self._closed_by = ""
+
+    def feed(self, chunk: ChunkFact) -> None:
+        if chunk.is_close:
+            self._closed_by = self._closed_by or chunk.chunk_id
+        elif chunk.is_behind:
+            self._behind.append(ChunkRef(chunk.chunk_id, chunk.position, chunk.arrival))
+            self._bytes += chunk.size
+
+    def finish(self, stream: StreamFacts, now_ns: int) -> Iterator[Found | NotChecked]:
+        if not self._behind or stream.is_system or stream.expired:
+            return
+        count = len(self._behind)
+        message = f"{count} chunks are stored behind the end marker: no reader gets them."
+        if count == 1:
+            message = "A chunk is stored behind the end marker: no reader gets it."
+        yield Found(
+            self.kind,
+            self.severity,
+            "proved",
+            message,
+            run_id=stream.run.run_id if stream.run else "",
+            stream=stream.name,
+            chunks=tuple(self._behind),
+            evidence={"closed_by": self._closed_by, "chunks": count, "bytes": self._bytes},
+        )

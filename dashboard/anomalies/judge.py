@@ -1,0 +1,84 @@
+"""All detectors and the moved chunks of one stream. Pure: for `tailrace scan` and for the live detection."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from dashboard.anomalies.detectors.base import DETECTORS, Detector, Found, NotChecked
+from streams.facts import ChunkFact, StreamFacts
+from streams.order import MovedChunks
+
+MARKS = "moved"  # the kind under which it is said that the moved chunks could not be told
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is known about a stream. `moved`: arrival to whether it is proved."""
+
+    found: list[Found] = field(default_factory=list)
+    unchecked: list[NotChecked] = field(default_factory=list)
+    moved: dict[int, bool] = field(default_factory=dict)
+
+
+class StreamJudge:
+    """Fed with the chunks of one stream in reading order; may be asked any time, and again."""
+
+    def __init__(self, detectors: Iterable[type[Detector]] | None = None) -> None:
+        self._detectors = [one() for one in (DETECTORS.found.values() if detectors is None else detectors)]
+        self._moved = MovedChunks()
+        self._failed: dict[str, str] = {}  # kind to reason: a detector that failed once is not asked again
+
+    def feed(self, chunk: ChunkFact) -> None:
+        for detector in self._detectors:
+            if detector.kind not in self._failed:
+                try:
+                    detector.feed(chunk)
+                except (
+                    Exception
+                ) as error:  # a detector's bug or an unreadable payload must not silence the others
+                    self._failed[detector.kind] = _reason(error)
+        if MARKS not in self._failed:
+            try:
+                self._moved.feed(chunk)
+            except Exception as error:  # the same
+                self._failed[MARKS] = _reason(error)
+
+    def judge(self, stream: StreamFacts, now_ns: int, supplies: frozenset[str]) -> Verdict:
+        """`supplies` names the evidence that the world has; a detector that needs more is not asked."""
+        verdict = Verdict()
+        for detector in self._detectors:
+            for result in self._ask(detector, stream, now_ns, supplies):
+                if isinstance(result, Found):
+                    verdict.found.append(result)
+                else:
+                    verdict.unchecked.append(result)
+        if MARKS in self._failed:
+            verdict.unchecked.append(_not_checked(MARKS, stream, self._failed[MARKS]))
+        else:
+            verdict.moved.update(self._moved.moved())
+        return verdict
+
+    def _ask(
+        self, detector: Detector, stream: StreamFacts, now_ns: int, supplies: frozenset[str]
+    ) -> Iterator[Found | NotChecked]:
+        missing = sorted(detector.needs - supplies)
+        if missing:
+            yield NotChecked(
+                detector.kind, f"not checked here: this world does not supply {', '.join(missing)}"
+            )
+        elif detector.kind in self._failed:
+            yield _not_checked(detector.kind, stream, self._failed[detector.kind])
+        else:
+            try:
+                yield from list(detector.finish(stream, now_ns))
+            except Exception as error:  # at this edge, as in `feed`
+                yield _not_checked(detector.kind, stream, _reason(error))
+
+
+def _reason(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"[:300]
+
+
+def _not_checked(kind: str, stream: StreamFacts, reason: str) -> NotChecked:
+    return NotChecked(kind, f"{stream.name}: {reason}", stream.name, stream.run.run_id if stream.run else "")

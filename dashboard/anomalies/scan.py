@@ -1,0 +1,235 @@
+"""`tailrace scan WORLD`: read a world once, say what is wrong in it, and exit with a code for CI."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import re
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, NoReturn, TextIO
+
+from dashboard.anomalies.detectors.base import SEVERITIES, Found, NotChecked
+from dashboard.anomalies.judge import StreamJudge
+from dashboard.anomalies.survey import Survey, survey_of
+from dashboard.lib.clock import NS_PER_S, now_ns
+from runs.worlds.base import WORLDS, World, WorldError
+from runs.worlds.local import describe, looks_like_world
+
+CLEAN, FOUND, UNREADABLE, USAGE = 0, 1, 2, 64
+SETTLED_NS = NS_PER_S + NS_PER_S // 10
+UNREADABLE_KIND = "unreadable"  # the kind under which files that cannot be read are listed
+
+_USER_INFO = re.compile(r"(?<=://)[^\s?#]*@")
+_SECRET = re.compile(
+    r"([?&;\s]|^)([\w.-]*(?:token|key|secret|passw|pwd|auth|credential|sig)[\w.-]*)=('[^']*'|[^&;\s#]*)",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a scan found."""
+
+    kind: str
+    location: str
+    sdk_versions: list[str]
+    counts: dict[str, int]
+    findings: list[Found]
+    unchecked: list[tuple[str, str]]  # kind, reason
+
+
+def scan(world: World) -> Report:
+    """Read a world and judge its streams. Raises WorldError if it cannot be read."""
+    survey = survey_of(world)
+    findings: list[Found] = []
+    unchecked: list[NotChecked] = []
+    for name in survey.stream_names():
+        _judge(survey, name, findings, unchecked)
+    findings.sort(key=lambda found: (found.kind, found.run_id, found.stream))
+    reasons = dict.fromkeys((one.kind, one.reason) for one in unchecked)
+    reasons |= dict.fromkeys((UNREADABLE_KIND, f"{where}: {why}") for where, why in survey.unreadable.items())
+    location = without_credentials(world.location)
+    return Report(world.kind, location, survey.sdk_versions, survey.counts(), findings, list(reasons))
+
+
+def _judge(survey: Survey, name: str, findings: list[Found], unchecked: list[NotChecked]) -> None:
+    stream = survey.stream_facts(name)
+    judge = StreamJudge()
+    for chunk in survey.chunk_facts(name, stream.framing):
+        judge.feed(chunk)
+    # What came after the look began was not seen whole: the clock stands still at its beginning.
+    verdict = judge.judge(stream, survey.began_ns, survey.world.supplies)
+    findings += verdict.found
+    unchecked += verdict.unchecked
+
+
+def without_credentials(location: str) -> str:
+    """A location as it may be shown: no user and password, no secrets in its query or connection string."""
+    return _SECRET.sub(r"\1\2=***", _USER_INFO.sub("", location))
+
+
+def as_json(report: Report) -> dict[str, Any]:
+    return {
+        "world": {"kind": report.kind, "location": report.location, "sdk_versions": report.sdk_versions},
+        "counts": report.counts,
+        "findings": [_finding(found) for found in report.findings],
+        "unchecked": [{"kind": kind, "reason": reason} for kind, reason in report.unchecked],
+    }
+
+
+def _finding(found: Found) -> dict[str, Any]:
+    return {
+        "kind": found.kind,
+        "severity": found.severity,
+        "certainty": found.certainty,
+        "run_id": found.run_id or None,
+        "stream": found.stream or None,
+        "step_id": found.step_id or None,
+        "chunks": [{"chunk_id": chunk.chunk_id, "position": chunk.position} for chunk in found.chunks],
+        "events": list(found.events),
+        "message": found.message,
+        "evidence": found.evidence,
+        "missing": list(found.missing),
+    }
+
+
+def as_text(report: Report) -> Iterator[str]:
+    """Lines for people: findings grouped by kind, what was not checked, a summary."""
+    for kind, group in groupby(report.findings, key=lambda found: found.kind):
+        findings = list(group)
+        yield f"{kind}: {len(findings)}"
+        for found in findings:
+            yield from _lines_of(found)
+        yield ""
+    if report.unchecked:
+        yield f"not checked: {len(report.unchecked)}"
+        yield from (f"  {kind}: {reason}" for kind, reason in report.unchecked)
+        yield ""
+    yield _summary(report)
+
+
+def _lines_of(found: Found) -> Iterator[str]:
+    step = f" · step {found.step_id}" if found.step_id else ""
+    yield f"  {found.severity} ({found.certainty}): {found.message}"
+    yield f"    run {found.run_id or 'unknown'} · stream {found.stream or '-'}{step}"
+    yield from (f"    missing: {what}" for what in found.missing)
+
+
+def _summary(report: Report) -> str:
+    counts = ", ".join(
+        f"{count} {name.removesuffix('s') if count == 1 else name}" for name, count in report.counts.items()
+    )
+    versions = ", ".join(report.sdk_versions) or "unknown"
+    by_severity = Counter(found.severity for found in report.findings)
+    found = ", ".join(f"{by_severity[level]} {level}" for level in reversed(SEVERITIES) if by_severity[level])
+    return f"{report.kind} world {report.location} (SDK {versions}): {counts}. Findings: {found or 'none'}."
+
+
+def printable(text: str) -> str:
+    """Without control characters, which could rewrite a terminal."""
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape", "surrogatepass").decode()
+        for char in text
+    )
+
+
+def is_failure(findings: Iterable[Found], level: str) -> bool:
+    """Whether any finding is at or above `level`. What is only at risk never fails a build."""
+    bar = SEVERITIES.index(level)
+    return any(f.certainty != "at_risk" and SEVERITIES.index(f.severity) >= bar for f in findings)
+
+
+class _UsageError(Exception):
+    pass
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise _UsageError(message)
+
+
+def _parser() -> _Parser:
+    parser = _Parser(
+        prog="tailrace scan",
+        allow_abbrev=False,
+        description="Read a world once and print what is wrong with its streams.",
+        epilog="Exit code: 0 clean, 1 findings at or above LEVEL, 2 no readable world, 64 wrong usage.",
+    )
+    parser.add_argument("world", metavar="WORLD", help="the directory of a local world")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of text")
+    parser.add_argument(
+        "--fail-on",
+        metavar="LEVEL",
+        choices=SEVERITIES,
+        default="error",
+        help="%(choices)s; default %(default)s",
+    )
+    return parser
+
+
+def open_world(location: str) -> World:
+    """The world at a location. Raises WorldError where there is nothing that a scan can read."""
+    if "://" in location:
+        raise WorldError("tailrace scan reads directories of local worlds only", permanent=True)
+    if _has_files(location) and not looks_like_world(location):
+        raise WorldError(f"{location} {describe(location)}", permanent=True)
+    return WORLDS.found["local"](os.path.realpath(location))
+
+
+def let_settle(location: str) -> None:
+    """Wait until no folder has changed within the last second, for at most a second.
+
+    What is half written is passed over by a world, to be read at its next look; a scan has no next look.
+    """
+    young_ns = now_ns() - _changed_ns(location)
+    if 0 <= young_ns < SETTLED_NS:
+        time.sleep((SETTLED_NS - young_ns) / NS_PER_S)
+
+
+def _changed_ns(folder: str, depth: int = 3) -> int:
+    """When the last file came or went, by the file system's clock; `streams/chunks/<name>` lies deepest."""
+    try:
+        newest = os.stat(folder).st_mtime_ns
+        with os.scandir(folder) as entries:
+            inner = [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)] if depth else []
+    except OSError:
+        return 0
+    return max([newest, *(_changed_ns(path, depth - 1) for path in inner)])
+
+
+def _has_files(location: str) -> bool:
+    try:
+        return bool(os.listdir(location))
+    except OSError:
+        return False  # what is in the way is said by the world itself
+
+
+def scan_main(argv: Sequence[str], stdout: TextIO, stderr: TextIO) -> int:
+    """The command. Returns its exit code."""
+    parser = _parser()
+    try:
+        with contextlib.redirect_stdout(stdout):
+            options = parser.parse_args(argv)
+    except _UsageError as error:
+        stderr.write(f"{parser.format_usage()}tailrace scan: {printable(str(error))}\n")
+        return USAGE
+    except SystemExit:  # --help
+        return CLEAN
+    try:
+        world = open_world(options.world)
+        let_settle(world.location)
+        report = scan(world)
+    except (WorldError, OSError) as error:
+        stderr.write(f"tailrace scan: {printable(without_credentials(str(error)))}\n")
+        return UNREADABLE
+    if options.json:
+        stdout.write(json.dumps(as_json(report), indent=2) + "\n")
+    else:
+        stdout.writelines(printable(line) + "\n" for line in as_text(report))
+    return FOUND if is_failure(report.findings, options.fail_on) else CLEAN

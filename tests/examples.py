@@ -1,0 +1,179 @@
+"""Streams written as one line of words, for tests and for the examples in the detectors' docstrings.
+
+    run=completed ended=60s start text-start(t1) text-delta(t1,"no") close -> never_closed(3) ...
+
+Settings come first: `run=` the run's status (left out: the run was never seen), `ended=` how long ago that
+was, `listed=` yes or no, `stored=` how long ago the chunks were stored, `system=yes`, `expired=yes`. Then one
+word for each chunk in reading order: `close` is an end marker, `undecodable` cannot be read, `"text"`, `{...}`,
+`[...]` and `null` are JSON, everything else is an AI SDK chunk with its id (and delta) in brackets.
+
+Behind the arrow: the kinds that are found, each with the indexes of its chunks if it names any;
+`unchecked(kind)`; or `nothing`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dashboard.anomalies.detectors.base import Found
+from dashboard.anomalies.judge import StreamJudge, Verdict
+from dashboard.lib.clock import NS_PER_S
+from runs.worlds.base import TERMINAL
+from streams.facts import ChunkFact, RunFacts, StreamFacts
+from streams.order import BEHIND, positions
+
+NOW_NS = 1_800_000_000 * NS_PER_S
+SUPPLIES = frozenset({"stream_list"})
+CLOSE = object()
+UNDECODABLE = object()
+RUN_ID = "wrun_" + "1" * 26
+STREAM = "strm_" + "1" * 26 + "_user"
+
+_WORD = re.compile(r'"[^"]*"|\{.*?\}(?= |$)|\[.*?\](?= |$)|[\w=-]+(?:\((?:"[^"]*"|[^()"])*\))?')
+_FILLER = {
+    "toolName": "tool",
+    "input": {},
+    "output": {},
+    "errorText": "no",
+    "url": "u",
+    "sourceId": "s",
+    "mediaType": "m",
+    "title": "t",
+    "data": {},
+    "approved": True,
+    "kind": "k",
+    "inputTextDelta": "{",
+}
+
+
+def devalue(value: Any) -> bytes:
+    """JSON-like Python in the SDK's stored form, one frame."""
+    nodes: list[Any] = []
+
+    def add(one: Any) -> int:
+        at = len(nodes)
+        nodes.append(one)
+        if isinstance(one, dict):
+            nodes[at] = {key: add(item) for key, item in one.items()}
+        elif isinstance(one, list):
+            nodes[at] = [add(item) for item in one]
+        return at
+
+    add(value)
+    body = b"devl" + json.dumps(nodes).encode()
+    return len(body).to_bytes(4, "big") + body
+
+
+def message_chunk(kind: str, *arguments: str) -> dict[str, Any]:
+    """An AI SDK chunk by its type; required fields that do not matter are filled in."""
+    chunk: dict[str, Any] = {"type": kind}
+    if kind.startswith(("text-", "reasoning-")):
+        chunk |= dict(zip(("id", "delta"), arguments, strict=False))
+        if kind.endswith("-delta"):
+            chunk.setdefault("delta", "x")
+    elif kind == "tool-approval-response":
+        chunk |= {"approvalId": arguments[0], "approved": True}
+    elif kind.startswith("tool-"):
+        chunk |= {**_FILLER, "toolCallId": arguments[0], "approvalId": arguments[0]}
+        chunk["preliminary"] = "preliminary" in arguments
+    elif kind == "start":
+        chunk |= dict(zip(("messageId",), arguments, strict=False))
+    elif kind.startswith(("data-", "source-", "file", "error", "custom")):
+        chunk |= _FILLER
+    return chunk
+
+
+def value_of(word: str) -> Any:
+    if word == "close":
+        return CLOSE
+    if word == "undecodable":
+        return UNDECODABLE
+    if word[0] in '"{[' or word == "null":
+        return json.loads(word)
+    kind, _, arguments = word.rstrip(")").partition("(")
+    return message_chunk(kind, *(one.strip('"') for one in arguments.split(",") if one))
+
+
+def values_of(line: str) -> list[Any]:
+    return [value_of(word) for word in _WORD.findall(line)]
+
+
+def facts_of(
+    values: Iterable[Any], *, arrivals: Sequence[int] | None = None, stored_ns: int = NOW_NS
+) -> Iterator[ChunkFact]:
+    """Values in reading order as chunks."""
+    whole = list(values)
+    for index, (position, mark) in enumerate(positions(value is CLOSE for value in whole)):
+        value = whole[index]
+        data = b"" if value is CLOSE else b"\0\0\0\x08nope" if value is UNDECODABLE else devalue(value)
+        yield ChunkFact(
+            chunk_id=f"chnk_{index:026}",
+            arrival=arrivals[index] if arrivals else index + 1,
+            position=position,
+            is_close=value is CLOSE,
+            is_behind=bool(mark & BEHIND),
+            size=len(data),
+            stored_ns=stored_ns,
+            minted_ms=None,
+            load=lambda data=data: data,
+        )
+
+
+@dataclass(frozen=True)
+class Example:
+    line: str
+    stream: StreamFacts
+    chunks: list[ChunkFact]
+    expected: list[str]
+
+    def verdict(self) -> Verdict:
+        judge = StreamJudge()
+        for chunk in self.chunks:
+            judge.feed(chunk)
+        return judge.judge(self.stream, NOW_NS, SUPPLIES)
+
+    def results(self) -> list[str]:
+        verdict = self.verdict()
+        unchecked = [f"unchecked({one.kind})" for one in verdict.unchecked]
+        return sorted([self._word(found) for found in verdict.found] + unchecked)
+
+    @staticmethod
+    def _word(found: Found) -> str:
+        indexes = ",".join(str(int(chunk.chunk_id[5:])) for chunk in found.chunks)
+        return f"{found.kind}({indexes})" if indexes else found.kind
+
+
+def example(line: str) -> Example:
+    before, _, after = line.partition("->")
+    words = _WORD.findall(before)
+    settings = dict(word.split("=", 1) for word in words if "=" in word and word[0] not in '"{[')
+    values = [value_of(word) for word in words if "=" not in word or word[0] in '"{[']
+    chunks = list(facts_of(values, stored_ns=_ago(settings.get("stored", "60s"))))
+    expected = sorted(_WORD.findall(after))
+    return Example(line.strip(), _stream(settings), chunks, [] if expected == ["nothing"] else expected)
+
+
+def _ago(text: str) -> int:
+    return NOW_NS - int(text.removesuffix("s")) * NS_PER_S
+
+
+def _stream(settings: dict[str, str]) -> StreamFacts:
+    status = settings.get("run", "")
+    ended_ns = _ago(settings.get("ended", "60s")) if status in TERMINAL else None
+    return StreamFacts(
+        STREAM,
+        RunFacts(RUN_ID, status=status, ended_ns=ended_ns) if status else None,
+        settings.get("listed", "yes") == "yes",
+        settings.get("system") == "yes",
+        settings.get("expired") == "yes",
+    )
+
+
+def examples_in(docstring: str) -> list[Example]:
+    """The lines of the section `## Example`."""
+    section = docstring.partition("## Example")[2].partition("##")[0]
+    return [example(line) for line in section.splitlines() if "->" in line]
