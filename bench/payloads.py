@@ -38,7 +38,7 @@ def best(work: Callable[[], object], times: int = 1) -> float:
 
 
 def show(name: str, figure: str, target: str = "") -> None:
-    print(f"{name:<52}{figure:>12}   {target}")  # noqa: T201
+    print(f"{name:<52}{figure:>12}   {target}")
 
 
 def objects(count: int) -> bytes:
@@ -117,7 +117,7 @@ def peak_over_hostile() -> None:
         decode(data, key=KEY)
         decode_chunk(data, key=KEY)
         slowest = max(slowest, time.perf_counter() - began)
-    print(json.dumps([len(inputs), slowest, peak_megabytes()]))  # noqa: T201
+    print(json.dumps([len(inputs), slowest, peak_megabytes()]))
 
 
 def bench_hostile() -> None:

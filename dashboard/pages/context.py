@@ -1,0 +1,44 @@
+"""What the frame of every page shows: the worlds, the one that is open, and whether people sign in here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.utils.functional import SimpleLazyObject
+
+from runs import queries
+from runs.models import Unreadable, World
+
+UNREADABLE_SHOWN = 20
+
+
+def page_context(request: HttpRequest) -> dict[str, Any]:
+    """Nothing is asked of the database before a template looks at it: fragments have no frame."""
+    match = request.resolver_match
+    slug = match.kwargs.get("slug", "") if match else ""
+    worlds: Any = SimpleLazyObject(queries.worlds)
+
+    def current() -> World | None:
+        return next((world for world in worlds if world.slug == slug), None)
+
+    return {
+        "worlds": worlds,
+        "current_world": SimpleLazyObject(current) if slug else None,
+        "unreadable": SimpleLazyObject(lambda: _unreadable(current())),
+        "nav": _NAV.get(match.url_name or "", "") if match else "",
+        "sign_in": settings.SIGN_IN,
+    }
+
+
+_NAV = {"runs": "runs", "run": "runs", "step": "runs"} | dict.fromkeys(
+    ("streams", "stream", "chunk"), "streams"
+)
+
+
+def _unreadable(world: World | None) -> dict[str, list[Unreadable] | int]:
+    if world is None:
+        return {"shown": [], "total": 0}
+    shown, total = queries.unreadable_in(world.pk, UNREADABLE_SHOWN)
+    return {"shown": shown, "total": total}

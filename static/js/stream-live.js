@@ -1,0 +1,271 @@
+// The tail of a stream. The server sends frames of rows numbered {from, to}; this page checks that nothing is
+// missing or repeated, inserts them once per animation frame, and acknowledges what it has inserted.
+"use strict";
+
+const CAP = 1000; // rows kept while the reader follows the end
+const CAP_READING = 6000; // rows kept below a reader who looks elsewhere; then they are only counted
+const NO_ROWS = Number.MAX_SAFE_INTEGER; // asked to send what is after this, the server sends heads only
+const AT_END = 120; // px from the end of the page that count as the end
+const PACE = 80; // ms between two insertions at the least: each lays the table out anew
+const FEW = 8; // rows that are faded in; in a flood that would cost more than the rows themselves
+const FIRST_WAIT = 250;
+const LONGEST_WAIT = 5000;
+const JUDGED_AFTER = [400, 4000]; // ms after a change when a verdict may have followed
+
+const header = document.getElementById("stream-header");
+const panel = document.getElementById("chunks");
+const body = document.getElementById("chunk-rows");
+const pill = document.getElementById("live-pill");
+const pauseButton = document.getElementById("pause");
+const followButton = document.getElementById("follow");
+const fact = (name) => document.querySelectorAll(`[data-fact="${name}"]`);
+
+const state = {
+  received: Number(panel.dataset.last), // the last arrival taken off the wire
+  shown: Number(panel.dataset.last), // the last arrival on the page
+  revision: Number(header.dataset.revision),
+  head: { head: Number(header.dataset.head), ended: Boolean(header.dataset.ended), trouble: header.dataset.trouble, close_count: Number(header.dataset.closes) },
+  tail: Boolean(panel.dataset.tail), // the rows shown reach the end of the stream
+  paused: false,
+  following: false,
+  tries: 0,
+  inserted: 0, // when rows were inserted last
+  socket: null,
+  waiting: [], // frames to insert with the next animation frame
+};
+
+// ---- the wire
+
+function connect() {
+  const scheme = location.protocol === "https:" ? "wss:" : "ws:";
+  const after = appends() ? state.received : NO_ROWS;
+  const socket = new WebSocket(`${scheme}//${location.host}/ws${location.pathname}?after=${after}&revision=${state.revision}`);
+  state.socket = socket;
+  socket.addEventListener("open", () => {
+    state.tries = 0;
+    showPill();
+  });
+  socket.addEventListener("message", (event) => {
+    if (state.socket === socket) take(JSON.parse(event.data), socket);
+  });
+  socket.addEventListener("close", () => {
+    if (state.socket !== socket) return; // replaced on purpose
+    state.tries += 1;
+    showPill();
+    setTimeout(() => state.socket === socket && connect(), Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** (state.tries - 1)));
+  });
+}
+
+function reconnect() {
+  const old = state.socket;
+  connect();
+  old?.close();
+}
+
+function take(frame, socket) {
+  if (frame.from !== undefined) {
+    if (!appends()) return; // sent before the server knew of the pause: asked for again on resume
+    if (frame.from !== state.received) return reconnect(); // a gap or a repeat: ask again from where we are
+    state.received = frame.to;
+    state.waiting.push({ ...frame, socket });
+    if (state.waiting.length === 1) schedule();
+  } else if (frame.changed) {
+    state.revision = Math.max(state.revision, frame.revision);
+    replace(frame.html);
+  }
+  if (frame.head) showHead(frame.head);
+  if (frame.judged) refreshVerdict();
+}
+
+// ---- rows
+
+function parsed(html) {
+  const holder = document.createElement("template");
+  holder.innerHTML = html; // made by the server's one row renderer, which escapes all of the world's data
+  return holder.content;
+}
+
+function schedule() {
+  const wait = state.inserted + PACE - performance.now();
+  setTimeout(() => requestAnimationFrame(insert), Math.max(0, wait));
+}
+
+function insert() {
+  const frames = state.waiting.splice(0);
+  const end = atEnd();
+  state.inserted = performance.now();
+  for (const frame of frames) {
+    const rows = parsed(frame.html);
+    if (frame.to - frame.from <= FEW && frames.length === 1) for (const row of rows.children) row.classList.add("new");
+    body.append(rows);
+    state.shown = frame.to;
+    if (frame.socket.readyState === WebSocket.OPEN) frame.socket.send(JSON.stringify({ ack: frame.to }));
+  }
+  state.following = state.following || end;
+  trim();
+  placeDivider();
+  panel.dataset.last = state.shown;
+  showWindow();
+  showPill();
+  if (state.following) toEnd();
+}
+
+function replace(html) {
+  if (state.waiting.length) insert(); // a changed row may be among those not inserted yet
+  for (const row of [...parsed(html).children]) document.getElementById(row.id)?.replaceWith(row);
+  placeDivider();
+}
+
+function trim() {
+  let over = body.childElementCount - (state.following ? CAP : Infinity);
+  if (over > 0) {
+    while (over-- > 0) body.firstElementChild.remove();
+    const first = body.querySelector("tr[data-arrival]").dataset.arrival;
+    panel.dataset.first = first;
+    document.getElementById("more-before").hidden = false;
+    for (const link of document.querySelectorAll("#earlier, [data-earlier]")) {
+      link.hidden = false;
+      link.href = `?before=${first}`;
+    }
+  } else if (body.childElementCount > CAP_READING) {
+    setPaused(true);
+  }
+}
+
+function placeDivider() {
+  const first = body.querySelector('tr[data-marks~="behind"], tr[data-marks~="close2"]');
+  const divider = document.getElementById("behind-divider");
+  if (!first) return divider?.remove();
+  const line = divider ?? document.getElementById("behind-template").content.firstElementChild.cloneNode(true);
+  if (first.previousElementSibling !== line) first.before(line);
+}
+
+// ---- what is known about the stream
+
+const grouped = (number) => Number(number).toLocaleString("en-US");
+const counted = (number, word) => `${grouped(number)} ${word}${number === 1 ? "" : "s"}`;
+
+function size(bytes) {
+  if (bytes < 1000) return `${bytes} B`;
+  const power = Math.min(4, Math.floor(Math.log10(bytes) / 3));
+  const amount = bytes / 1000 ** power;
+  return `${amount.toFixed(amount >= 100 ? 0 : 1)} ${["B", "kB", "MB", "GB", "TB"][power]}`;
+}
+
+function behindWords(head) {
+  const closes = head.close_count === 2 ? "a second end marker" : head.close_count > 2 ? `${head.close_count - 1} more end markers` : "";
+  return [head.behind_count ? counted(head.behind_count, "chunk") : "", closes].filter(Boolean).join(" and ") || "nothing";
+}
+
+function write(name, text) {
+  for (const place of fact(name)) place.textContent = text;
+}
+
+function showHead(head) {
+  const before = state.head;
+  state.head = head;
+  header.dataset.chunkCount = head.chunk_count;
+  write("chunks", head.chunk_count);
+  write("closes", head.close_count);
+  write("bytes", size(head.bytes));
+  write("head", head.head);
+  write("behind", behindWords(head));
+  write("sum", `${counted(head.chunk_count, "chunk")}, ${counted(head.close_count, "end marker")}, ${size(head.bytes)}`);
+  const verdict = (of) => `${of.close_count} ${of.behind_count} ${of.moved_count} ${of.ended}`;
+  if (before.moved_count !== undefined ? verdict(before) !== verdict(head) : before.close_count !== head.close_count) {
+    for (const wait of JUDGED_AFTER) setTimeout(refreshVerdict, wait);
+  }
+  showPill();
+}
+
+function refreshVerdict() {
+  htmx.ajax("GET", `${location.pathname}?part=verdict`, { target: "#verdict", swap: "innerHTML" });
+}
+
+function showWindow() {
+  write("window", `${panel.dataset.first}–${panel.dataset.last}`);
+  write("first", panel.dataset.first);
+}
+
+function showPill() {
+  const news = state.head.head - state.shown;
+  const [style, icon, word, detail] = pillWords(news);
+  pill.className = `pill ${style}`;
+  pill.innerHTML = icon ? `<svg class="ic" aria-hidden="true"><use href="#i-${icon}"/></svg>` : '<span class="dot"></span>';
+  pill.append(word);
+  if (detail) {
+    const small = document.createElement("span");
+    small.className = "muted";
+    small.textContent = `· ${detail}`;
+    pill.append(small);
+  }
+  const counts = !appends() && news > 0;
+  document.getElementById("more-after").hidden = !counts && state.tail;
+  if (counts) write("new", `${grouped(news)} new`);
+  followButton.setAttribute("aria-pressed", String(state.following && appends()));
+}
+
+function pillWords(news) {
+  if (state.socket?.readyState !== WebSocket.OPEN && state.tries > 0) return ["", "pend", "Reconnecting", `try ${state.tries}, nothing lost`];
+  if (state.head.trouble) return ["bad", "x", "World unreachable", "last known shown"];
+  if (state.paused) return ["", "pause", "Paused", `${grouped(Math.max(0, news))} new`];
+  if (!state.tail) return ["", "clock", "Earlier rows", news > 0 ? `${grouped(news)} after them` : "not the end"];
+  if (news > 1000) return ["warn", "clock", `Behind by ${grouped(news)}`, ""];
+  if (state.head.ended) return ["", "gate", "Ended", "watching for late chunks"];
+  return ["live", "", "Live", state.head.close_count ? "closed, watching for late chunks" : ""];
+}
+
+// ---- the reader
+
+function appends() {
+  return state.tail && !state.paused;
+}
+
+function atEnd() {
+  return window.innerHeight + window.scrollY >= document.documentElement.scrollHeight - AT_END;
+}
+
+function toEnd() {
+  window.scrollTo({ top: document.documentElement.scrollHeight, behavior: "instant" });
+}
+
+function setPaused(paused) {
+  if (paused === state.paused) return;
+  if (!paused && state.head.head - state.shown > CAP) return location.assign("?"); // too far to catch up row by row
+  state.paused = paused;
+  pauseButton.setAttribute("aria-pressed", String(paused));
+  state.received = state.shown;
+  state.waiting.length = 0;
+  reconnect();
+  showPill();
+}
+
+pauseButton.addEventListener("click", () => setPaused(!state.paused));
+followButton.addEventListener("click", () => {
+  if (!state.tail) return location.assign("?");
+  setPaused(false);
+  state.following = true;
+  toEnd();
+  showPill();
+});
+window.addEventListener("scroll", () => {
+  const end = atEnd();
+  if (end !== state.following && appends()) {
+    state.following = end;
+    showPill();
+  }
+}, { passive: true });
+document.querySelector("[data-newer]").addEventListener("click", (event) => {
+  if (!state.tail) return; // a link to the end
+  event.preventDefault();
+  followButton.click();
+});
+
+pauseButton.hidden = !state.tail;
+followButton.hidden = false;
+if (state.tail && !state.head.ended && !location.hash && Number(panel.dataset.first) > 1) {
+  state.following = true; // a long stream that is being written: its end is what one comes for
+  toEnd();
+}
+connect();
+showPill();
