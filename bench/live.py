@@ -120,7 +120,8 @@ def bench_live(browser: Browser, server: Server, world: Path, rate: int, seconds
     watcher.kill()
     shown: dict[str, Any] = page.evaluate("window.seen")
     order: list[int] = page.evaluate("window.order")
-    bare = {line.split()[0]: float(line.split()[1]) for line in watcher.stdout if line.startswith("chnk_")}
+    reports = [line.split() for line in watcher.stdout if line.startswith("chnk_")]
+    bare = {report[0]: float(report[1]) for report in reports if len(report) == 2}
     delays = sorted(shown[str(n + 1)] / 1000 - at for n, at in written.items() if str(n + 1) in shown)
     reference = sorted(
         bare[f"chnk_{n:026d}.bin"] - at for n, at in written.items() if f"chnk_{n:026d}.bin" in bare

@@ -76,13 +76,17 @@ def bench_store() -> None:
 
 def raw(rows: list[Any]) -> None:
     """The statement that storing comes down to, a transaction for every batch."""
-    from django.db import transaction
+    from django.db import connection, transaction
 
     from streams import bulk
 
+    sql = f"INSERT INTO streams_chunk ({bulk.COLUMNS}) VALUES ({', '.join('?' * len(bulk.ChunkRow._fields))})"
     for at in range(0, CHUNKS, BATCH):
         with transaction.atomic():
-            bulk.insert_chunks(rows[at : at + BATCH])
+            if connection.vendor == "sqlite":
+                connection.connection.executemany(sql, rows[at : at + BATCH])
+            else:
+                bulk.insert_chunks(rows[at : at + BATCH])
 
 
 def through(world: Any, seen: list[Any]) -> None:

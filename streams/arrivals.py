@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import lt
 
 from django.db.models import F
 
@@ -104,7 +105,7 @@ def _append(stream: Stream, seen: list[ChunkSeen]) -> Advance | None:
     if not fresh:
         return None
     numbering = _Numbering(stream)
-    rows = [numbering.row(chunk_id, chunk) for chunk_id, chunk in fresh.items()]
+    rows = numbering.rows(fresh)
     bulk.insert_chunks(rows)
     numbering.store(list(fresh.values()))
     if numbering.late_from:
@@ -127,14 +128,42 @@ def _new_ones(stream: Stream, seen: list[ChunkSeen]) -> dict[str, ChunkSeen]:
 
 
 class _Numbering:
-    """Hands out arrivals, and positions as long as chunk ids only grow (the fast path)."""
+    """Hands out arrivals, and positions as long as chunk ids only grow."""
 
     def __init__(self, stream: Stream) -> None:
         self.stream = stream
         self.position = _next_position(stream)
         self.late_from = ""  # the lowest chunk id that came after a higher one
 
-    def row(self, chunk_id: str, seen: ChunkSeen) -> bulk.ChunkRow:
+    def rows(self, fresh: dict[str, ChunkSeen]) -> list[bulk.ChunkRow]:
+        if self._is_plain_append(fresh):
+            return self._appended(fresh)
+        return [self._row(chunk_id, chunk) for chunk_id, chunk in fresh.items()]
+
+    def _is_plain_append(self, fresh: dict[str, ChunkSeen]) -> bool:
+        """Only data, in the order of its ids, after all that is there: by far the most of what comes."""
+        ids, stream = list(fresh), self.stream
+        return (
+            not stream.first_close_id
+            and ids[0] > stream.last_chunk_id
+            and all(map(lt, ids, ids[1:]))
+            and not any(chunk.is_close or chunk.problem for chunk in fresh.values())
+        )
+
+    def _appended(self, fresh: dict[str, ChunkSeen]) -> list[bulk.ChunkRow]:
+        stream, make = self.stream, bulk.ChunkRow._make
+        pk, head, position = stream.pk, stream.head + 1, self.position
+        stream.head += len(fresh)
+        stream.last_chunk_id = next(reversed(fresh))
+        return [
+            make((
+                pk, head + at, chunk_id, position + at, False, 0, 0, one.size, one.data, one.digest,
+                one.minted_ms, one.stored_ns, one.observed_ns, "",
+            ))
+            for at, (chunk_id, one) in enumerate(fresh.items())
+        ]  # fmt: skip
+
+    def _row(self, chunk_id: str, seen: ChunkSeen) -> bulk.ChunkRow:
         stream = self.stream
         stream.head += 1
         overtaken = chunk_id < stream.last_chunk_id

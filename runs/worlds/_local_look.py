@@ -112,6 +112,7 @@ class Look:
     root: str
     seen: Seen
     lifted: Lifted = field(default_factory=dict)
+    listed: set[str] = field(default_factory=set)  # paths of chunks that an earlier listing has found
     chunks: list[ChunkPlace] = field(default_factory=list)
     found: dict[str, dict[tuple[str, ...], Place]] = field(default_factory=dict)  # by kind and key
     bad: dict[str, str] = field(default_factory=dict)  # path to reason
@@ -239,6 +240,8 @@ class Look:
 
     def _in_chunks(self, entry: Entry) -> None:
         """An entry of `streams/chunks`: a chunk file (flat layout), or the folder of a stream."""
+        if self.listed and entry.path in self.listed:
+            return
         if ids := split_flat(entry.name):
             if ids[0] in self.streams or self._is_stream(entry, ids[0]):
                 self._chunk(ids[0], ids[1], entry)
@@ -258,6 +261,8 @@ class Look:
         return False
 
     def _in_stream(self, stream: str, entry: Entry) -> None:
+        if self.listed and entry.path in self.listed:
+            return
         if match := CHUNK_NAME.fullmatch(entry.name):
             self._chunk(stream, match[1], entry)
         elif entry.name.endswith(SUFFIXES):

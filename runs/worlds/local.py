@@ -13,7 +13,7 @@ from threading import Event as StopEvent
 from typing import Any
 
 from runs.observations import Observation
-from runs.worlds._local_chunks import CHUNK_NAME, fetch_whole, without_gaps
+from runs.worlds._local_chunks import CHUNK_NAME, fetch_whole, jumped_over
 from runs.worlds._local_describe import describe, looks_like_world
 from runs.worlds._local_files import Unfit, Unsettled, is_inside, printable, read_version, reason_of
 from runs.worlds._local_look import CHUNKS, SUFFIXES, Lifted, Look, usable_id
@@ -47,9 +47,9 @@ class LocalWorld(World):
         look.at(hints)
         is_listed = hints is None or any(not hint.endswith(SUFFIXES) for hint in hints)
         if is_listed and look.is_live():
-            again = Look(root, seen)
+            again = Look(root, seen, listed={place[3] for place in look.chunks})
             again.all_chunks() if hints is None else again.at(hints)
-            look.chunks = without_gaps(look.chunks, again.chunks)
+            look.chunks += jumped_over(look.chunks, again.chunks)
         return look
 
     def watch(self, stop: StopEvent) -> Iterator[frozenset[str] | None]:

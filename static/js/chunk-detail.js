@@ -23,7 +23,9 @@ function toggle(row) {
   const detail = document.createElement("tr");
   detail.id = id;
   detail.className = "detail";
+  detail.setAttribute("role", "row");
   const cell = detail.insertCell();
+  cell.setAttribute("role", "cell");
   cell.colSpan = 8;
   cell.textContent = "…";
   row.after(detail);

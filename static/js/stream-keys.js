@@ -49,10 +49,9 @@ document.addEventListener("keydown", (event) => {
   KEYS[event.key]();
 });
 
-for (const [id, step] of [["problem-next", 1], ["problem-back", -1]]) {
-  const button = document.getElementById(id);
-  button.hidden = document.getElementById("first-problem").hidden;
-  button.addEventListener("click", () => jump(step));
-}
+document.getElementById("problem-nav").addEventListener("click", (event) => {
+  const button = event.target.closest("[data-jump]");
+  if (button) jump(Number(button.dataset.jump));
+});
 window.addEventListener("hashchange", anchored);
 anchored();

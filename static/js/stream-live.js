@@ -6,7 +6,7 @@ const CAP = 1000; // rows kept while the reader follows the end
 const CAP_READING = 6000; // rows kept below a reader who looks elsewhere; then they are only counted
 const NO_ROWS = Number.MAX_SAFE_INTEGER; // asked to send what is after this, the server sends heads only
 const AT_END = 120; // px from the end of the page that count as the end
-const PACE = 80; // ms between two insertions at the least: each lays the table out anew
+const PACE = 80; // ms between two insertions at the least: each paints what is in sight anew
 const FEW = 8; // rows that are faded in; in a flood that would cost more than the rows themselves
 const FIRST_WAIT = 250;
 const LONGEST_WAIT = 5000;
@@ -189,7 +189,16 @@ function showWindow() {
 
 function showPill() {
   const news = state.head.head - state.shown;
-  const [style, icon, word, detail] = pillWords(news);
+  const words = pillWords(news);
+  if (String(words) !== state.said) sayPill(words); // a screen reader reads out what changes here
+  state.said = String(words);
+  const counts = !appends() && news > 0;
+  document.getElementById("more-after").hidden = !counts && state.tail;
+  if (counts) write("new", `${grouped(news)} new`);
+  followButton.setAttribute("aria-pressed", String(state.following && appends()));
+}
+
+function sayPill([style, icon, word, detail]) {
   pill.className = `pill ${style}`;
   pill.innerHTML = icon ? `<svg class="ic" aria-hidden="true"><use href="#i-${icon}"/></svg>` : '<span class="dot"></span>';
   pill.append(word);
@@ -199,10 +208,6 @@ function showPill() {
     small.textContent = `· ${detail}`;
     pill.append(small);
   }
-  const counts = !appends() && news > 0;
-  document.getElementById("more-after").hidden = !counts && state.tail;
-  if (counts) write("new", `${grouped(news)} new`);
-  followButton.setAttribute("aria-pressed", String(state.following && appends()));
 }
 
 function pillWords(news) {

@@ -63,7 +63,8 @@ def rows_html(rows: Sequence[ChunkRow], notes: Notes | None = None, *, divider: 
 def divider_html(behind: int, closes: int) -> SafeString:
     """The line above everything that no reader gets."""
     return mark_safe(  # numbers and constants
-        f'<tr class="divider" id="behind-divider"><td colspan="8">{icon("behind")} behind the end marker: '
+        '<tr role="row" class="divider" id="behind-divider"><td role="cell" colspan="8">'
+        f"{icon('behind')} behind the end marker: "
         f'<span data-fact="behind">{behind_words(behind, closes)}</span>. <b>Readers never see this.</b>'
         "</td></tr>"
     )
@@ -85,24 +86,25 @@ def _row(row: ChunkRow, notes: Sequence[Piece]) -> str:
     cell = cell_of(row)
     style = next((name for mask, name in _STYLES if marks & mask), "") if marks else ""
     return (
-        f'<tr id="chunk-{arrival}" class="{style}" data-arrival="{arrival}"'
+        f'<tr role="row" id="chunk-{arrival}" class="{style}" data-arrival="{arrival}"'
         f' data-position="{position}" data-marks="{" ".join(mark_names(marks)) if marks else ""}">'
-        f'<td class="num a"><a href="chunks/{arrival}/">{arrival}</a></td>'
-        f'<td class="num p">{"–" if position == "" and not row.is_close else position}</td>'
-        f'<td class="mono c">{clock_time(row.stored_ns)}</td>{_gap_cell(row.gap_ns)}'
-        f'<td class="num s">{size(row.size)}</td><td class="type t">{escape(cell.type)}</td>'
-        f'<td class="val v">{cell.value}</td><td class="m">{_marks_cell(row, cell.problem, notes)}</td></tr>'
+        f'<td role="cell" class="num a"><a href="chunks/{arrival}/">{arrival}</a></td>'
+        f'<td role="cell" class="num p">{"–" if position == "" and not row.is_close else position}</td>'
+        f'<td role="cell" class="mono c">{clock_time(row.stored_ns)}</td>{_gap_cell(row.gap_ns)}'
+        f'<td role="cell" class="num s">{size(row.size)}</td><td role="cell" class="type t">{escape(cell.type)}</td>'
+        f'<td role="cell" class="val v">{cell.value}</td>'
+        f'<td role="cell" class="m">{_marks_cell(row, cell.problem, notes)}</td></tr>'
     )
 
 
 def _gap_cell(gap_ns: int | None) -> str:
     """One element, its bar being a background: a browser lays out hundreds of rows a second here."""
     if gap_ns is None:
-        return '<td class="gap x">–</td>'
+        return '<td role="cell" class="gap x">–</td>'
     ms = gap_ns / NS_PER_MS
     # A tenth of the bar for each 0.4 of a decade: 1 ms and 10 s are both worth seeing.
     level = min(10, round(2.5 * log10(1 + ms))) if ms > 0 else 0
-    return f'<td class="gap x g{level}{" big" if ms >= BIG_GAP_MS else ""}">{milliseconds(gap_ns)}</td>'
+    return f'<td role="cell" class="gap x g{level}{" big" if ms >= BIG_GAP_MS else ""}">{milliseconds(gap_ns)}</td>'
 
 
 def _marks_cell(row: ChunkRow, problem: str, notes: Sequence[Piece]) -> str:

@@ -21,7 +21,6 @@ class Window:
     rows: list[ChunkRow]
     has_earlier: bool
     has_later: bool  # then new chunks are not appended, only counted
-    first_problem: int | None
     problem_before: int | None  # the nearest outside the window
     problem_after: int | None
 
@@ -46,15 +45,12 @@ def window_of(stream: Stream, query: Mapping[str, str]) -> Window:
     """`?at=`, `?before=` or `?after=` an arrival; without any of them the end of the stream."""
     rows = _rows(stream, query)
     first, last = (rows[0].arrival, rows[-1].arrival) if rows else (0, 0)
-    first_problem = queries.problem_after(stream.pk, 0)
-    inside = first_problem is not None and (first > 1 or last < stream.head)
     return Window(
         rows,
         has_earlier=first > 1,
         has_later=last < stream.head,
-        first_problem=first_problem,
-        problem_before=queries.problem_before(stream.pk, first) if inside else None,
-        problem_after=queries.problem_after(stream.pk, last) if inside else None,
+        problem_before=queries.problem_before(stream.pk, first) if first > 1 else None,
+        problem_after=queries.problem_after(stream.pk, last) if last < stream.head else None,
     )
 
 

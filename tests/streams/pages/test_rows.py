@@ -33,7 +33,7 @@ def cells(text: str) -> list[str]:
 
 def test_it_carries_arrival_position_and_marks():
     text = html(row(7, position=6))
-    assert '<tr id="chunk-7" class="" data-arrival="7" data-position="6" data-marks="">' in text
+    assert 'id="chunk-7" class="" data-arrival="7" data-position="6" data-marks="">' in text
 
 
 def test_it_shows_the_type_and_the_rest_of_a_message_chunk():

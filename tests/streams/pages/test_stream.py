@@ -52,7 +52,7 @@ def text_of(response) -> str:
 
 
 def arrivals(html: str) -> list[int]:
-    return [int(number) for number in re.findall(r'<tr id="chunk-(\d+)"', html)]
+    return [int(number) for number in re.findall(r'<tr [^>]*id="chunk-(\d+)"', html)]
 
 
 def test_it_shows_every_chunk_in_arrival_order_with_its_counts(client, world):
@@ -243,5 +243,5 @@ def test_it_shows_a_page_of_ten_megabyte_chunks(client, world):
     stream = make_stream(world)
     make_chunks(stream, [b"x" * 65_536] * 3, size=10_000_000)
     html = text_of(get(client, stream))
-    assert html.count('<td class="num s">10.0 MB</td>') == 3
+    assert html.count('class="num s">10.0 MB</td>') == 3
     assert len(html) < 60_000
