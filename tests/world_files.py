@@ -28,9 +28,11 @@ class WorldFiles:
 
     def run(self, run_id: str, status: str = "running", **more: Any) -> None:
         now = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime())
-        row = {"runId": run_id, "status": status, "workflowName": "workflow//./app//chat", "specVersion": 3, "createdAt": now,
-               "updatedAt": now, "startedAt": now, "deploymentId": "dpl_local@4.4.1",
-               "executionContext": {"workflowCoreVersion": "4.8.9"}}  # fmt: skip
+        row: dict[str, Any] = {
+            "runId": run_id, "status": status, "workflowName": "workflow//./app//chat", "specVersion": 3,
+            "createdAt": now, "updatedAt": now, "startedAt": now, "deploymentId": "dpl_local@4.4.1",
+            "executionContext": {"workflowCoreVersion": "4.8.9"},
+        }  # fmt: skip
         if status != "running":
             row["completedAt"] = now
         self._write(f"runs/{run_id}.json", json.dumps(row | more).encode())
