@@ -61,9 +61,9 @@ def chunk_notes(ids: list[int]) -> dict[int, list[Piece]]:
 
 
 def _violations(finding: Finding) -> Iterable[tuple[int, str]]:
-    for one in finding.evidence.get("violations", []):
-        if isinstance(one, dict) and isinstance(one.get("arrival"), int):
-            yield one["arrival"], str(one.get("code", "violation")).replace("-", " ")
+    """Arrivals and what is wrong at each, in words."""
+    noted = finding.evidence.get("noted", {})
+    return ((int(arrival), code.replace("-", " ")) for arrival, code in noted.items())
 
 
 def _findings() -> QuerySet[Finding]:

@@ -77,47 +77,6 @@ def test_chunks_of_a_real_run_appear_while_it_is_going(version, serve, run_lab, 
     assert arrivals(page) == list(range(1, chunk_count(page) + 2)), "each once, in order"
 
 
-def test_a_restart_of_the_server_leaves_no_gap_and_no_repeat(serve, page, page_errors, tmp_path):
-    page_errors.allow("WebSocket connection|ERR_CONNECTION_REFUSED|Failed to load resource")
-    world = tmp_path / "world"
-    for number in range(20):
-        write(world, number, frame(number))
-    server = serve(world, tmp_path / "data")
-    open_stream(page, server)
-    expect(rows(page)).to_have_count(20, timeout=30_000)
-    wait_until_live(page)
-    server.kill()
-    for number in range(20, 60):
-        write(world, number, frame(number))
-    expect(page.locator("#live-pill")).to_contain_text("reconnecting", ignore_case=True)
-    server.start()
-    expect(rows(page)).to_have_count(60, timeout=30_000)
-    write(world, 60, frame(60))
-    expect(rows(page)).to_have_count(61, timeout=30_000)
-    assert arrivals(page) == list(range(1, 62))
-    assert chunk_count(page) == 61
-
-
-def test_chunks_behind_the_end_marker_are_highlighted_as_they_come(serve, page, tmp_path):
-    world = tmp_path / "world"
-    for number in range(3):
-        write(world, number, frame(number))
-    write(world, 3)
-    server = serve(world, tmp_path / "data")
-    open_stream(page, server)
-    expect(rows(page)).to_have_count(4, timeout=30_000)
-    wait_until_live(page)
-    write(world, 4, frame(4))
-    late = page.locator("#chunk-5")
-    expect(late).to_have_attribute("data-marks", "behind")
-    expect(late).to_have_attribute("data-position", "")
-    expect(late).to_contain_text("never read")
-    expect(page.locator("#chunk-rows")).to_contain_text("Readers never see this")
-    write(world, 5)
-    expect(page.locator("#chunk-6")).to_have_attribute("data-marks", "close2")
-    expect(page.locator("#stream-header")).to_have_attribute("data-chunk-count", "4")
-
-
 def test_an_end_marker_that_comes_late_changes_rows_already_shown(serve, page, tmp_path):
     world = tmp_path / "world"
     write(world, 1, frame(1))
@@ -141,23 +100,6 @@ def test_a_delta_before_its_start_is_marked_moved_as_soon_as_the_start_comes(ser
     body = b'devl[{"type":1,"id":2},"text-start","t1"]'
     write(world, 2, len(body).to_bytes(4, "big") + body)
     expect(page.locator("tr[data-marks~='moved']")).to_have_count(1)
-
-
-def test_a_paused_page_goes_on_counting_and_catches_up(serve, page, tmp_path):
-    world = tmp_path / "world"
-    write(world, 0, frame(0))
-    server = serve(world, tmp_path / "data")
-    open_stream(page, server)
-    expect(page.locator("#chunk-1")).to_be_visible()
-    wait_until_live(page)
-    page.locator("#pause").click()
-    for number in range(1, 31):
-        write(world, number, frame(number))
-    expect(page.locator("#live-pill")).to_contain_text("30 new")
-    assert arrivals(page) == [1]
-    page.locator("#pause").click()
-    expect(rows(page)).to_have_count(31, timeout=30_000)
-    assert arrivals(page) == list(range(1, 32))
 
 
 def test_a_burst_arrives_whole_and_in_order(serve, page, tmp_path):

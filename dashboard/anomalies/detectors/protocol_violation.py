@@ -11,6 +11,7 @@ from streams.facts import ChunkFact, StreamFacts
 from streams.messages import MessageGrammar
 
 QUOTED = 10  # violations quoted in the evidence
+NOTED = 200  # chunks whose violation is named in the evidence, to be shown at their rows
 
 
 class ProtocolViolation(Detector):
@@ -45,6 +46,9 @@ class ProtocolViolation(Detector):
         self._grammar = MessageGrammar()
         self._codes: Counter[str] = Counter()
         self._quotes: list[str] = []
+        self._noted: dict[
+            str, str
+        ] = {}  # arrival (JSON has no other keys) to the code of its first violation
         self._worst = ""  # the first violation that throws, else the first one
         self._throws: set[int] = set()
         self._chunks: dict[str, ChunkRef] = {}
@@ -56,6 +60,8 @@ class ProtocolViolation(Detector):
                 self._worst = quote
             if len(self._quotes) < QUOTED:
                 self._quotes.append(quote)
+            if len(self._noted) < NOTED:
+                self._noted.setdefault(str(one.arrival), one.code)
             self._codes[one.code] += 1
             self._throws |= one.throws_in
             self._chunks.setdefault(one.chunk_id, ChunkRef(one.chunk_id, one.position, one.arrival))
@@ -80,7 +86,8 @@ class ProtocolViolation(Detector):
             chunks=tuple(self._chunks.values()),
             evidence={
                 "violations": dict(self._codes),
-                "quotes": self._quotes,
+                "quotes": list(self._quotes),
+                "noted": dict(self._noted),
                 "ai_sdk_majors_that_throw": sorted(self._throws),
             },
         )

@@ -51,7 +51,7 @@ def test_it_tells_not_checked_from_none_found(client, world):
     panels.provide("stream_badges", lambda ids: {first.pk: [found], second.pk: []})
     html = page(client, world)
     assert html.count(">not checked<") == 1
-    assert html.count(">none found<") == 1
+    assert html.count(">none found · order not checked<") == 1
     assert html.count("proved: late") == 1
 
 
