@@ -112,13 +112,11 @@ def _migrate() -> str:
 
 
 def _serve(options: Options, port: int, note: str, beside: list[Callable[..., Any]]) -> int:
-    from django.core.management import call_command
-
     from dashboard.embedded import serve
     from dashboard.worlds import ensure_local_world, find_location
     from streams.ingest import release_all_claims
 
-    call_command("check")
+    _check()
     release_all_claims()
     location, found = find_location(options.world)
     world = ensure_local_world(location)
@@ -132,6 +130,16 @@ def _serve(options: Options, port: int, note: str, beside: list[Callable[..., An
     if not ended:
         os._exit(3)  # a thread hangs in the kernel; what it was doing is in no transaction
     return 0
+
+
+def _check() -> None:
+    """Raises DataDirError for settings that cannot work together, with the hint."""
+    from django.core.checks import ERROR, run_checks
+
+    for message in run_checks():
+        if message.level >= ERROR:
+            raise DataDirError(f"{message.msg} {message.hint or ''} ({message.id})")
+        _say(f"{message.msg} {message.hint or ''} ({message.id})")
 
 
 def _about(location: str) -> list[str]:
