@@ -33,6 +33,7 @@ SIGN_IN = env.flag("TAILRACE_SIGN_IN", default=True)  # serve turns it off on lo
 DATABASE_URL = env.text("TAILRACE_DATABASE_URL")
 REDIS_URL = env.text("TAILRACE_REDIS_URL")
 KEEP = env.text("TAILRACE_KEEP")  # an age, a size or both: 30d,2GB
+KEY_SECRET = env.secret("TAILRACE_KEY_SECRET", 16)  # seals the keys of worlds at rest
 SWEEP_SECONDS = env.number("TAILRACE_SWEEP_SECONDS", 10, 0.1, 3600)
 
 

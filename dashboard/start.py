@@ -88,8 +88,9 @@ def _free_port(options: Options) -> int:
         try:
             probe.bind((options.host, options.port))
         except (OSError, OverflowError) as error:
+            reason = str(error).rstrip(".")
             raise DataDirError(
-                f"cannot listen on {options.host}:{options.port}: {error}. Give another --port."
+                f"cannot listen on {options.host}:{options.port}: {reason}. Give another --port."
             ) from None
         return int(probe.getsockname()[1])
 

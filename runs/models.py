@@ -1,5 +1,7 @@
 """Worlds, runs, steps, events, hooks and waits as they were seen. Only `runs.record` writes them.
 
+`WorldKey` and `Decryption` are the exception: people cause them, and `runs.keys` writes them.
+
 Times are nanoseconds since 1970 UTC (`dashboard.lib.clock`). Payload columns hold the stored form of
 `runs.worlds.base.stored_bytes`. A row that a world rewrites keeps the `source_ns` of the version recorded.
 """
@@ -198,3 +200,38 @@ class InboxItem(models.Model):
 
     def __str__(self) -> str:
         return f"{self.process} {self.number}"
+
+
+class WorldKey(models.Model):
+    """What opens a world's encrypted values, and whether people may: off until someone switches it on."""
+
+    world = models.OneToOneField(World, on_delete=models.CASCADE, related_name="key")
+    sealed = models.BinaryField(
+        null=True
+    )  # the deployment key (`dashboard.lib.sealing`); null: ask the adapter
+    fingerprint = models.CharField(max_length=8, blank=True, default="")  # of the key, SHA-256
+    project_id = models.CharField(max_length=100, blank=True, default="")
+    created_ns = models.BigIntegerField()
+    is_on = models.BooleanField(default=False)
+
+    def __str__(self) -> str:
+        return f"{self.world_id} {self.fingerprint}"
+
+
+class Decryption(models.Model):
+    """Who was shown which decrypted value, when."""
+
+    world = models.ForeignKey(World, on_delete=models.CASCADE, related_name="decryptions", db_index=False)
+    run_id = models.CharField(max_length=255)
+    what = models.CharField(max_length=300)  # `run.input`, `chunk 12 of strm_…`
+    who = models.CharField(max_length=150)  # the user's name, or `local` where nobody signs in
+    at_ns = models.BigIntegerField()
+    address = models.CharField(max_length=100, blank=True, default="")
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index("world", models.F("at_ns").desc(), models.F("id").desc(), name="decryptions_newest")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.who} {self.what}"

@@ -38,6 +38,14 @@ def number(name: str, default: float, low: float, high: float) -> float:
     return value
 
 
+def secret(name: str, shortest: int) -> str:
+    """Empty where it is not set; a short one is refused without being shown."""
+    value = text(name)
+    if value and len(value) < shortest:
+        raise ImproperlyConfigured(f"{name} has {len(value)} characters, it must have at least {shortest}")
+    return value
+
+
 def words(name: str, default: str = "") -> list[str]:
     return [word.strip() for word in text(name, default).split(",") if word.strip()]
 

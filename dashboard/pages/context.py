@@ -32,9 +32,11 @@ def page_context(request: HttpRequest) -> dict[str, Any]:
     }
 
 
-_NAV = {"runs": "runs", "run": "runs", "step": "runs"} | dict.fromkeys(
-    ("streams", "stream", "chunk"), "streams"
-)
+_NAV = {
+    **dict.fromkeys(("runs", "run", "step"), "runs"),
+    **dict.fromkeys(("streams", "stream", "chunk"), "streams"),
+    **dict.fromkeys(("world-settings", "decryptions"), "settings"),
+}
 
 
 def _unreadable(world: World | None) -> dict[str, list[Unreadable] | int]:

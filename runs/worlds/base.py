@@ -83,6 +83,13 @@ class World(ABC):
         """A value that was too large to copy, by the pointer stored with its head. Raises WorldError."""
         raise WorldError(f"a {self.label} keeps no value at {pointer}", permanent=True)
 
+    def run_key(self, run_id: str) -> bytes | None:
+        """The 32-byte key of a run's encrypted values, where the world itself hands it out. Raises WorldError.
+
+        Asked only for worlds in which a person switched decryption on.
+        """
+        return None
+
 
 def digest_of(data: bytes) -> bytes:
     return hashlib.sha256(data).digest()[:16]
