@@ -1,7 +1,8 @@
-"""Storing chunks: observations in memory to committed rows, against the raw statement on the same table.
+"""Storing chunks: observations in memory to committed rows, against the raw statement on the same table; and a
+directory of 20,000 chunks through the whole path, against a loop that only opens and reads the same files.
 
-    python bench/store.py            SQLite, and PostgreSQL too where TAILRACE_BENCH_POSTGRES is its URL
-    python bench/store.py --whole    a directory of 20,000 chunks through the whole path, against only reading it
+    python bench/store.py            all of it; PostgreSQL is started for it, or said to be missing
+    python bench/store.py store      one of them in this process: store (TAILRACE_DATABASE_URL for PostgreSQL), whole
 
 Prints rows a second and the ratio to the reference, both measured in this run, in turn.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import os
 import statistics
+import subprocess
 import sys
 import tempfile
 import threading
@@ -20,13 +22,13 @@ from pathlib import Path
 from typing import Any
 
 CHUNKS, BATCH, ROUNDS = 20_000, 1_000, 5
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
 
 
-def set_up(url: str) -> None:
+def set_up() -> None:
     os.environ["TAILRACE_DATA"] = tempfile.mkdtemp(prefix="tailrace-bench-")
     os.environ["DJANGO_SETTINGS_MODULE"] = "dashboard.settings"
-    if url:
-        os.environ["TAILRACE_DATABASE_URL"] = url
     import django
     from django.core.management import call_command
 
@@ -137,6 +139,26 @@ def report(name: str, ours: list[float], reference: list[float], what: str) -> N
     print(f"{name}: {CHUNKS / a:,.0f} rows/s; {what}: {CHUNKS / b:,.0f} rows/s; ratio {b / a:.2f}")
 
 
+def everything() -> None:
+    """Each in a process of its own: a process has one database."""
+    from tests.needs import NEEDS
+    from tests.servers import database, postgres
+
+    one = partial(subprocess.run, check=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    one([sys.executable, __file__, "store"])
+    one([sys.executable, __file__, "whole"])
+    binaries = NEEDS["postgres"].find()
+    if binaries is None:
+        print("store postgresql: left out, there is no PostgreSQL server here")
+        return
+    with postgres(binaries) as server, database(server, "bench") as url:
+        os.environ["TAILRACE_DATABASE_URL"] = url
+        one([sys.executable, __file__, "store"], env={**os.environ, "PYTHONPATH": str(ROOT)})
+
+
 if __name__ == "__main__":
-    set_up(os.environ.get("TAILRACE_BENCH_POSTGRES", "") if "--postgres" in sys.argv else "")
-    bench_whole() if "--whole" in sys.argv else bench_store()
+    if len(sys.argv) < 2:
+        everything()
+    else:
+        set_up()
+        {"store": bench_store, "whole": bench_whole}[sys.argv[1]]()

@@ -26,7 +26,7 @@ def batches(found: Iterator[Observation]) -> Iterator[list[Observation]]:
     size = 0
     for observation in found:
         batch.append(observation)
-        size += _payload_size(observation)
+        size += len(observation.data) if type(observation) is ChunkSeen else _payload_size(observation)
         if len(batch) >= BATCH or size >= BATCH_BYTES:
             yield batch
             batch, size = [], 0
@@ -35,8 +35,6 @@ def batches(found: Iterator[Observation]) -> Iterator[list[Observation]]:
 
 
 def _payload_size(observation: Observation) -> int:
-    if type(observation) is ChunkSeen:
-        return len(observation.data)
     fields = ("data", "input", "output", "error", "metadata", "head")
     return sum(len(getattr(observation, name, None) or b"") for name in fields)
 
