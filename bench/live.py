@@ -178,7 +178,7 @@ def main() -> None:
         write(folder, number)
     server = Server(world, root / "data")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=NEEDS["browser"].find(), args=CHROMIUM_ARGS)
+        browser = playwright.chromium.launch(executable_path=str(NEEDS["browser"].find()), args=CHROMIUM_ARGS)
         wait_for(browser.new_context().new_page(), f"{server.url}/w/world/streams/{STREAM}/", BIG)
         bench_page(browser, server)
         bench_live(browser, server, world, options.rate, options.seconds)
