@@ -15,7 +15,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
 
 app = Celery("tailrace")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-JUDGE_PAUSE = 0.1  # seconds: many small batches of a live stream are judged together
+JUDGE_PAUSE = 0.25  # seconds: many small batches of a live stream are judged together
 stopping = threading.Event()  # set when this process shuts down: tasks look at it between batches
 
 

@@ -117,7 +117,8 @@ class StreamSocket(Doorbell):
         where = self.scope["url_route"]["kwargs"]
         query = parse_qs(self.scope["query_string"].decode("latin-1"))
         self.sent, self.revision = _number(query, "after"), _number(query, "revision")
-        self.in_flight, self.told, self.judged = 0, "", False
+        self.in_flight, self.judged = 0, False
+        self.told: queries.StreamHead | None = None
         stream = await Stream.objects.filter(world__slug=where["slug"], name=where["name"]).afirst()
         if stream is None:
             return None
@@ -143,32 +144,38 @@ class StreamSocket(Doorbell):
         if head.revision > self.revision:
             await self._send_changed(head.revision)
         while self.sent < head.head and self.in_flight < WINDOW:
-            if not await self._send_rows():
-                break
+            head = await self._send_rows()
             await asyncio.sleep(FRAME_PAUSE)
-            head = await database_sync_to_async(queries.stream_head)(self.stream_id)
-        told = json.dumps(asdict(head))
-        if told != self.told and self.sent >= head.head:
-            self.told = told
+        if head != self.told and self.sent >= head.head:
+            self.told = head
             await self.send(text_data=json.dumps({"head": asdict(head)}))
         if self.judged:
             self.judged = False
             await self.send(text_data=json.dumps({"judged": True}))
 
-    async def _send_rows(self) -> bool:
-        to, html, head = await database_sync_to_async(self._frame)()
-        if not html:
-            return False
-        frame = {"from": self.sent, "to": to, "html": html, "head": head, "t": int(time.time() * 1000)}
+    async def _send_rows(self) -> queries.StreamHead:
+        """The next frame; returns the head as it was when its rows were read."""
+        html: str
+        to: int
+        head: queries.StreamHead
+        html, to, head = await database_sync_to_async(self._frame)()
+        frame = {
+            "from": self.sent,
+            "to": to,
+            "html": html,
+            "head": asdict(head),
+            "t": int(time.time() * 1000),
+        }
         self.in_flight += 1
-        self.sent = to
+        self.sent, self.told = to, head
         await self.send(text_data=json.dumps(frame))
-        return True
+        return head
 
-    def _frame(self) -> tuple[int, str, dict[str, Any]]:
+    def _frame(self) -> tuple[str, int, queries.StreamHead]:
         rows = queries.chunk_rows(self.stream_id, self.sent, FRAME_ROWS)
-        head = asdict(queries.stream_head(self.stream_id))
-        return (rows[-1].arrival if rows else self.sent), rows_html(rows), head
+        head = queries.stream_head(self.stream_id)
+        # No rows where the head says there are more: they were forgotten (--keep) meanwhile.
+        return rows_html(rows), rows[-1].arrival if rows else head.head, head
 
     async def _send_changed(self, revision: int) -> None:
         since, after = self.revision, None
