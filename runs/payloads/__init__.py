@@ -1,7 +1,7 @@
 """Reads what the Workflow SDK stores: payloads, stream chunks and their envelopes. Never executes any."""
 
 from runs.payloads.chunks import decode_chunk
-from runs.payloads.crypto import run_key
+from runs.payloads.crypto import RunKey, run_key
 from runs.payloads.frames import FrameReader
 from runs.payloads.handles import (
     Abort,
@@ -72,6 +72,7 @@ __all__ = [
     "Problem",
     "Request",
     "Response",
+    "RunKey",
     "Sealed",
     "SparseArray",
     "StepRef",

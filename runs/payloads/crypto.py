@@ -20,6 +20,17 @@ PUBLIC = 32
 OVERHEAD = 12 + 16
 
 
+class RunKey(bytes):
+    """The key of one run, which counts what it opened: whoever is shown a value is written down by that."""
+
+    opened = 0
+
+    def __repr__(self) -> str:
+        return "<the key of a run>"
+
+    __str__ = __repr__
+
+
 def hkdf(secret: bytes, info: bytes) -> bytes:
     """HKDF-SHA256 (RFC 5869) with a salt of 32 zero bytes; 32 bytes out."""
     extracted = hmac.new(bytes(32), secret, hashlib.sha256).digest()
@@ -53,11 +64,15 @@ def unseal(data: bytes, key: bytes | None) -> bytes:
         reason = f"the key has {len(key)} bytes, it must have {KEY}"
         raise LayerError("encrypted", problem_at(seal.scheme, data, 0, reason), seal)
     try:
-        return _open(data, key)
+        opened = _open(data, key)
     except InvalidTag:
         reason = "does not open with this key: another key, or changed bytes"
     except ValueError as error:
         reason = f"does not open: {error}"
+    else:
+        if isinstance(key, RunKey):
+            key.opened += 1
+        return opened
     raise LayerError("corrupt", problem_at(seal.scheme, data, TAG, reason), seal)
 
 
