@@ -155,6 +155,21 @@ def step_named(run_id: int, step_id: str) -> Step | None:
     return Step.objects.filter(run_id=run_id, step_id=step_id).first()
 
 
+def step_id_of(run_id: int, name: str) -> str:
+    """The first step of a run that calls the function of this name; empty where none does."""
+    steps = Step.objects.filter(run_id=run_id, name=name).order_by("created_ns", "id")
+    return steps.values_list("step_id", flat=True).first() or ""
+
+
+def event_data(run_id: int, event_id: str) -> bytes | memoryview | None:
+    return Event.objects.filter(run_id=run_id, event_id=event_id).values_list("data", flat=True).first()
+
+
+def hook_metadata(run_id: int, hook_id: str) -> bytes | memoryview | None:
+    found = Hook.objects.filter(run_id=run_id, hook_id=hook_id)
+    return found.values_list("metadata", flat=True).first()
+
+
 def step_states(run_id: int) -> dict[str, int]:
     found = Step.objects.filter(run_id=run_id).order_by().values("status").annotate(n=Count("id"))
     return {row["status"]: row["n"] for row in found}

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from dashboard.lib.clock import NS_PER_MS
 from runs.models import Hook, Run, Step, Wait
 from runs.pages._format import short_id, short_name, visible
+from runs.pages._links import Places
 from runs.pages._values import one_line
 from runs.queries import EventRow
 
@@ -36,13 +37,14 @@ class ShownEvent:
     created_ns: int | None
     after: str  # `+25`, milliseconds since the run was created, both by the world's clock
     detail: str
+    url: str = ""  # the page of its data
 
 
-def shown_events(rows: Sequence[EventRow], run: Run, entities: Entities) -> list[ShownEvent]:
-    return [_shown(row, run, entities) for row in rows]
+def shown_events(rows: Sequence[EventRow], run: Run, entities: Entities, places: Places) -> list[ShownEvent]:
+    return [_shown(row, run, entities, places) for row in rows]
 
 
-def _shown(row: EventRow, run: Run, entities: Entities) -> ShownEvent:
+def _shown(row: EventRow, run: Run, entities: Entities, places: Places) -> ShownEvent:
     after = ""
     if row.created_ns is not None:
         after = f"{(row.created_ns - run.created_ns) / NS_PER_MS:+,.0f}".replace("-", "−")
@@ -56,6 +58,7 @@ def _shown(row: EventRow, run: Run, entities: Entities) -> ShownEvent:
         row.created_ns,
         after,
         _detail(row),
+        places.of(f"event:{row.event_id}").url() if row.data is not None else "",
     )
 
 

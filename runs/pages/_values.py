@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
-import json
+import hashlib
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 from django.utils.safestring import SafeString, mark_safe
 
+from runs.pages._dump import TextPage, hex_page, json_text, text_page
 from runs.pages._format import hex_head, lines, size, visible
-from runs.pages._tree import tree_html
-from runs.payloads import Decoded, Limits, Sealed, decode, decode_json, preview
+from runs.pages._place import AS_DECODED, MODES, Asked, Place
+from runs.pages._report import Report, report_of
+from runs.pages._stored import (
+    LIMITS,
+    NODE_LIMITS,
+    TEXT_LIMITS,
+    Column,
+    Stored,
+    inner,
+    read,
+    take_apart,
+    with_payloads,
+)
+from runs.pages._tree import tree_html, without_payloads
+from runs.payloads import Decoded, Sealed, preview
 
-LIMITS = Limits(nodes=2000, depth=40, inflated=8 * 2**20, seconds=1.0)
 PREVIEW_CHARS = 160
 TEXT_CHARS = 4000
 HEX_BYTES = 512
-Column: TypeAlias = bytes | memoryview | None  # as databases give it
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,42 +38,57 @@ class Shown:
     text: str = ""  # what is readable of bytes that are no value
     hex: str = ""
     problem: str = ""  # why it is raw, or what could not be read in it
-    note: str = ""  # what was done to read it: its layers, how much of it is kept
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """The stored form of `runs.worlds.base.stored_bytes`, taken apart."""
-
-    body: bytes
-    is_json: bool
-    size: int  # of the whole value; more than the body where only its head is kept
+    note: str = ""  # how much of it is shown
+    page: TextPage | None = None  # of the JSON text or the hex dump
+    report: Report | None = None
+    size: int = 0  # bytes, of the whole value
+    is_head: bool = False  # only its head is kept here
+    place: Place | None = None
+    mode: str = "decoded"
+    key: str = ""  # changes with the stored bytes
 
     @property
-    def is_head(self) -> bool:
-        return self.size > len(self.body)
+    def modes(self) -> tuple[tuple[str, str], ...]:
+        return MODES
 
 
-def take_apart(stored: bytes) -> Stored:
-    whole = len(stored)
-    if stored[:4] == b"HEAD":
-        line, _, stored = stored[4:].partition(b"\n")
-        whole = max(_size_in(line), len(stored))
-    if stored[:4] == b"JSON":
-        return Stored(stored[4:], True, whole - 4)
-    return Stored(stored, False, whole)
+def shown(
+    stored: Column, place: Place | None = None, *, key: bytes | None = None, asked: Asked = AS_DECODED
+) -> Shown | None:
+    """None where nothing was stored. `key` is the run's key, where it is known."""
+    return None if stored is None else view(take_apart(bytes(stored)), place, key=key, asked=asked)
 
 
-def shown(stored: Column) -> Shown | None:
-    """None where nothing was stored."""
-    if stored is None:
-        return None
-    parts = take_apart(bytes(stored))
+def view(
+    parts: Stored, place: Place | None = None, *, key: bytes | None = None, asked: Asked = AS_DECODED
+) -> Shown:
+    """A value in the form that is asked for."""
+    digest = hashlib.sha256(parts.body).hexdigest()[:12]
+    whole = max(parts.size, len(parts.body))
+    common: dict[str, Any] = {
+        "size": whole,
+        "is_head": parts.is_head,
+        "place": place,
+        "mode": asked.mode,
+        "key": digest,
+    }
+    if asked.mode == "hex":
+        return Shown(_bytes_said(parts), page=hex_page(parts.body, asked.start), **common)
     if parts.is_head:
-        kept = f"kept as head: {len(parts.body):,} bytes of {parts.size:,}"
-        return raw(parts.body, "too large to be copied whole", kept)
-    decoded = read(parts)
-    return raw(parts.body, decoded) if isinstance(decoded, str) else of_decoded(decoded, parts.body)
+        return _head(parts, common)
+    if asked.mode == "json":
+        return _as_json(parts, key, asked, common)
+    return _as_tree(parts, key, common)
+
+
+def node_html(parts: Stored, place: Place, asked: Asked, key: bytes | None = None) -> SafeString:
+    """A part of a value that was left out before, as a tree of its own."""
+    decoded = read(parts, key, NODE_LIMITS, asked.node, asked.start)
+    if isinstance(decoded, str):
+        return tree_html(decoded, place)
+    if decoded.value is None and decoded.status != "ok":
+        return tree_html(decoded.problem.reason if decoded.problem else decoded.status, place)
+    return tree_html(decoded.value, place, asked.start)
 
 
 def one_line(stored: Column, limit: int = PREVIEW_CHARS, whole: int | None = None) -> str:
@@ -80,53 +107,6 @@ def one_line(stored: Column, limit: int = PREVIEW_CHARS, whole: int | None = Non
     return preview(inner(decoded.value), limit)
 
 
-def read(parts: Stored) -> Decoded | str:
-    """The value, or the reason why there is none."""
-    if not parts.is_json:
-        return decode(parts.body, limits=LIMITS)
-    try:
-        value = json.loads(parts.body.decode("utf-8", "replace"))
-    except (ValueError, RecursionError) as error:
-        return f"not JSON: {error}"[:200]
-    return decode_json(value, limits=LIMITS)
-
-
-def inner(value: Any) -> Any:
-    """The same with the SDK's bytes inside a JSON object decoded (event data holds them one level down)."""
-    if value.__class__ is not dict:
-        return value
-    return {key: _opened(item) for key, item in value.items()}
-
-
-def of_decoded(decoded: Decoded, body: bytes) -> Shown:
-    """One decoded payload; raw bytes where there is no value in it."""
-    reason = decoded.problem.reason if decoded.problem else ""
-    note = " › ".join(decoded.layers) if len(decoded.layers) > 1 else ""
-    if decoded.value is None and decoded.status != "ok":
-        return raw(body, f"{decoded.status}: {reason}" if reason else decoded.status, note)
-    value = inner(decoded.value)
-    if decoded.status not in ("ok", "encrypted") and not reason:
-        reason = decoded.status
-    bytes_too = hex_head(body, HEX_BYTES) if reason or isinstance(value, Sealed) else ""
-    return Shown(preview(value, PREVIEW_CHARS), tree_html(value), hex=bytes_too, problem=reason, note=note)
-
-
-def raw(body: bytes, problem: str, note: str = "") -> Shown:
-    """Bytes as hex, and as text too where they are one."""
-    return Shown(
-        f"{len(body):,} bytes", text=_text_in(body), hex=hex_head(body, HEX_BYTES), problem=problem, note=note
-    )
-
-
-def _text_in(body: bytes) -> str:
-    head = body[:TEXT_CHARS]
-    text = head.decode("utf-8", "ignore")
-    odd = (
-        sum(not char.isprintable() and char not in "\n\r\t" for char in text) + len(head) - len(text.encode())
-    )
-    return lines(text) if odd <= len(head) // 10 else ""
-
-
 def error_line(stored: Column, limit: int = PREVIEW_CHARS) -> str:
     """`FatalError: upstream answered 500`, from either form in which the SDK keeps errors."""
     if stored is None:
@@ -138,6 +118,65 @@ def error_line(stored: Column, limit: int = PREVIEW_CHARS) -> str:
     return one_line(stored, limit)
 
 
+def _as_tree(parts: Stored, key: bytes | None, common: dict[str, Any]) -> Shown:
+    decoded = read(parts, key, LIMITS)
+    if isinstance(decoded, str):
+        return _raw(parts, decoded, common)
+    report = report_of(decoded)
+    if decoded.value is None and decoded.status != "ok":
+        reason = f"{decoded.status}: {report.reason}" if report.reason else decoded.status
+        return _raw(parts, reason, common | {"report": report})
+    value = with_payloads(decoded.value, key) if parts.form == "json" else decoded.value
+    bytes_too = hex_head(parts.body, HEX_BYTES) if report.trouble or isinstance(value, Sealed) else ""
+    line = preview(without_payloads(value), PREVIEW_CHARS)
+    tree = tree_html(value, common["place"])
+    note = _part_said(parts) if report.is_partial else ""
+    return Shown(line, tree, hex=bytes_too, problem=report.trouble, note=note, report=report, **common)
+
+
+def _as_json(parts: Stored, key: bytes | None, asked: Asked, common: dict[str, Any]) -> Shown:
+    decoded = read(parts, key, TEXT_LIMITS)
+    if isinstance(decoded, str) or (decoded.value is None and decoded.status != "ok"):
+        reason = decoded if isinstance(decoded, str) else report_of(decoded).trouble or decoded.status
+        return Shown(_bytes_said(parts), text=_text_in(parts.body), problem=reason, **common)
+    value = inner(decoded.value, key) if parts.form == "json" else decoded.value
+    report = report_of(decoded)
+    note = f"not all of it: {report.reason}" if report.is_partial else ""
+    page = text_page(json_text(value), asked.start)
+    return Shown(preview(value, PREVIEW_CHARS), page=page, problem=report.trouble, note=note, **common)
+
+
+def _head(parts: Stored, common: dict[str, Any]) -> Shown:
+    note = f"kept as head: {len(parts.body):,} bytes of {parts.size:,}"
+    return _raw(parts, "too large to be copied whole", common | {"note": note})
+
+
+def _raw(parts: Stored, problem: str, common: dict[str, Any]) -> Shown:
+    """Bytes as hex, and as text too where they are one."""
+    body = parts.body
+    text, bytes_too = _text_in(body), hex_head(body, HEX_BYTES)
+    return Shown(_bytes_said(parts), text=text, hex=bytes_too, problem=problem, **common)
+
+
+def _part_said(parts: Stored) -> str:
+    if parts.form == "json":  # plain JSON has no numbered parts
+        return "large: not all of it is in this tree, the JSON view has more"
+    return "large: the rest opens part by part"
+
+
+def _bytes_said(parts: Stored) -> str:
+    return f"{len(parts.body):,} bytes"
+
+
+def _text_in(body: bytes) -> str:
+    head = body[:TEXT_CHARS]
+    text = head.decode("utf-8", "ignore")
+    odd = (
+        sum(not char.isprintable() and char not in "\n\r\t" for char in text) + len(head) - len(text.encode())
+    )
+    return lines(text) if odd <= len(head) // 10 else ""
+
+
 def _plain_error(value: dict[str, Any]) -> str:
     """4.x keeps errors as plain JSON, in which only the stack still names the class."""
     message, stack = value.get("message"), value.get("stack")
@@ -145,18 +184,3 @@ def _plain_error(value: dict[str, Any]) -> str:
         return ""
     named = stack.partition("\n")[0] if isinstance(stack, str) else ""
     return named if message and named.endswith(message) else message
-
-
-def _opened(item: Any) -> Any:
-    if item.__class__ is dict and item.keys() == {"__type", "data"}:
-        decoded = decode_json(item, limits=LIMITS)
-        return item if decoded.value is None and decoded.status != "ok" else decoded.value
-    return item
-
-
-def _size_in(line: bytes) -> int:
-    try:
-        found = json.loads(line)["size"]
-    except (ValueError, TypeError, KeyError):
-        return 0
-    return found if isinstance(found, int) else 0

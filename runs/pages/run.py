@@ -11,12 +11,15 @@ from dashboard.lib.database import clean
 from dashboard.lib.pages import page
 from dashboard.lib.panels import Piece, collect
 from runs import queries
+from runs.keys import Opener, opener_for
 from runs.models import Hook, Run, Step, Wait
 from runs.pages._events import Entities, shown_events
 from runs.pages._find import NAME_CHARS, find_run
 from runs.pages._format import short_id, short_name, visible
+from runs.pages._links import Places
 from runs.pages._story import Facts, story_of
-from runs.pages._values import error_line, shown
+from runs.pages._values import Shown, error_line, one_line, shown
+from runs.pages.value import WORDS
 from runs.timeline import Bar, Lane, Moment, Timeline, attempts_by_step, draw
 
 
@@ -29,6 +32,7 @@ def run(request: HttpRequest, slug: str, run_id: str) -> HttpResponse:
     states = queries.step_states(found.pk)
     retrying = [step.name for step in steps if step.status == "pending" and (step.attempt or 0) > 0]
     events = queries.events_of(found.pk, clean(request.GET.get("after", ""), NAME_CHARS))
+    places = Places(slug, found)
     context: dict[str, Any] = {
         "world": world,
         "run": found,
@@ -37,16 +41,29 @@ def run(request: HttpRequest, slug: str, run_id: str) -> HttpResponse:
         "story": story_of(Facts(found, states, hooks, waits, retrying), streams or []),
         "steps": [{"step": row.step, "error": error_line(row.error_head)} for row in rows],
         "step_total": sum(states.values()),
-        "hooks": [{"hook": hook, "metadata": shown(hook.metadata)} for hook in hooks],
+        "hooks": [_hook(hook, places) for hook in hooks],
         "waits": waits,
         "timeline": _timeline(found, steps, hooks, waits),
-        "events": shown_events(events.events, found, Entities.of(steps, hooks, waits)),
+        "events": shown_events(events.events, found, Entities.of(steps, hooks, waits), places),
         "event_total": events.total,
         "later_events": events.later,
-        "values": [(word, shown(getattr(found, word))) for word in ("input", "output", "error")],
+        "values": _values(opener_for(request, found), found, places),
     }
     inside = request.GET.get("part") == "rows"
     return render(request, "runs/_run.html" if inside else "runs/run.html", context)
+
+
+def _values(opener: Opener, run: Run, places: Places) -> list[tuple[str, Shown | None]]:
+    values = []
+    for word in WORDS:
+        with opener.noting(f"run.{word}") as key:
+            values.append((word, shown(getattr(run, word), places.of(f"run.{word}"), key=key)))
+    return values
+
+
+def _hook(hook: Hook, places: Places) -> dict[str, Any]:
+    url = places.of(f"hook:{hook.hook_id}.metadata").url()
+    return {"hook": hook, "metadata": one_line(hook.metadata), "url": url}
 
 
 def _timeline(run: Run, steps: list[Step], hooks: list[Hook], waits: list[Wait]) -> Timeline | None:

@@ -24,6 +24,9 @@ VALUE_CHARS = 110
 FIELD_CHARS = 48
 FIELDS = 4
 HEX_BYTES = 24
+_SEALED = (
+    "Opened when a page is loaded, if the world's settings hold the key; live rows stay encrypted until then."
+)
 _DELTAS = ("delta", "inputTextDelta")
 _KEYLESS = ("id", "toolCallId")  # which part a chunk belongs to: its key says nothing more
 
@@ -34,17 +37,19 @@ class Cell(NamedTuple):
     problem: str = ""  # plain text: why the value is raw, or what is odd about it
 
 
-def cell_of(row: ChunkRow) -> Cell:
+def cell_of(row: ChunkRow, key: bytes | None = None) -> Cell:
     if row.is_close:
         return Cell("close", "")
     if row.size > len(row.data):
         return _large(row)
-    chunk = decode_chunk(bytes(row.data), framing=row.framing or None)
+    chunk = decode_chunk(bytes(row.data), key=key, framing=row.framing or None)
     if not chunk.values:
         return _raw(row, "empty" if chunk.kind == "empty" else "unread", _reason(chunk.problem))
     first = chunk.values[0]
     if first.status == "encrypted":
-        return Cell("encrypted", escape(preview(first.value, VALUE_CHARS)))
+        return Cell(
+            "encrypted", f'<span title="{_SEALED}">{escape(preview(first.value, VALUE_CHARS))}</span>'
+        )
     if first.status != "ok" and isinstance(first.value, (NoneType, Invalid, TypedBytes)):
         return _raw(row, first.status, _reason(first.problem))
     problem = _reason(chunk.problem) or _reason(first.problem)

@@ -49,14 +49,19 @@ _SEVERITY = {
 }
 
 
-def rows_html(rows: Sequence[ChunkRow], notes: Notes | None = None, *, divider: str = "") -> SafeString:
-    """`<tr>` elements. `divider` is put once, before the first row behind the end marker."""
+def rows_html(
+    rows: Sequence[ChunkRow], notes: Notes | None = None, *, divider: str = "", key: bytes | None = None
+) -> SafeString:
+    """`<tr>` elements. `divider` is put once, before the first row behind the end marker.
+
+    With the run's `key` encrypted values are opened: what it opened is to be noted (`runs.keys.Opener`).
+    """
     parts = []
     for row in rows:
         if divider and row.marks & (BEHIND | CLOSE2):
             parts.append(divider)
             divider = ""
-        parts.append(_row(row, notes.get(row.arrival, ()) if notes else ()))
+        parts.append(_row(row, notes.get(row.arrival, ()) if notes else (), key))
     return mark_safe("".join(parts))  # every part is escaped where it is made
 
 
@@ -80,10 +85,10 @@ def behind_words(behind: int, closes: int) -> str:
     return " and ".join(parts) or "nothing"
 
 
-def _row(row: ChunkRow, notes: Sequence[Piece]) -> str:
+def _row(row: ChunkRow, notes: Sequence[Piece], key: bytes | None) -> str:
     arrival, marks = row.arrival, row.marks
     position = "" if row.position is None else row.position
-    cell = cell_of(row)
+    cell = cell_of(row, key)
     style = next((name for mask, name in _STYLES if marks & mask), "") if marks else ""
     return (
         f'<tr role="row" id="chunk-{arrival}" class="{style}" data-arrival="{arrival}"'

@@ -9,6 +9,7 @@ from django.shortcuts import render
 
 from dashboard.lib.pages import page
 from dashboard.lib.panels import Piece, collect
+from runs.keys import opener_for
 from streams.models import Stream
 from streams.pages._find import find_stream
 from streams.pages._glyph import glyph
@@ -27,7 +28,7 @@ def stream(request: HttpRequest, slug: str, name: str) -> HttpResponse:
     if request.GET.get("part") == "verdict":
         return render(request, "streams/_verdict_live.html", context)
     window = window_of(found, request.GET)
-    return render(request, "streams/stream.html", context | _listed(found, window))
+    return render(request, "streams/stream.html", context | _listed(request, found, window))
 
 
 def _judged(stream: Stream, first_problem: int | None) -> dict[str, Any]:
@@ -42,13 +43,16 @@ def _judged(stream: Stream, first_problem: int | None) -> dict[str, Any]:
     }
 
 
-def _listed(stream: Stream, window: Window) -> dict[str, Any]:
+def _listed(request: HttpRequest, stream: Stream, window: Window) -> dict[str, Any]:
     divider = divider_html(stream.behind_count, stream.close_count)
+    opened = f"chunks {window.first}–{window.last} of {stream.name}"
+    with opener_for(request, stream.run).noting(opened) as key:
+        rows = rows_html(window.rows, _notes(stream), divider=divider, key=key)
     return {
         "title": title_of(stream.name),
         "ended": has_ended(stream.close_count, stream.run.status if stream.run else None, stream.expired),
         "window": window,
-        "rows": rows_html(window.rows, _notes(stream), divider=divider),
+        "rows": rows,
         "divider": divider,
     }
 

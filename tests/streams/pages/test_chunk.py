@@ -83,3 +83,58 @@ def test_it_has_a_page_for_an_arrival_that_is_not_there(client, stream, name):
     assert response.status_code == 404
     assert "its last one is 3" in response.content.decode()
     assert get(client, stream, 10**25, name).status_code == 404
+
+
+def value_of(client, stream, arrival, htmx=False, **query):
+    url = reverse("chunk", args=[stream.world.slug, stream.name, arrival])
+    return client.get(url, query, headers={"HX-Request": "true"} if htmx else {})
+
+
+@pytest.mark.parametrize(("mode", "shown"), [("json", "&quot;delta&quot;: 2"), ("hex", "64 65 76 6c")])
+def test_it_shows_each_of_several_values_in_every_form(client, stream, mode, shown):
+    make_chunks(stream, [frame({"delta": 1}) + frame({"delta": 2})])
+    assert get(client, stream, 4).content.decode().count("data-value") == 2
+    answer = value_of(client, stream, 4, htmx=True, value=1, **{"as": mode})
+    assert shown in answer.content.decode()
+    assert answer.content.decode().count("data-value") == 1
+    assert answer["HX-Push-Url"] == "false"
+    page = value_of(client, stream, 4, value=1, **{"as": mode}).content.decode()
+    assert "<html" in page and shown in page and "All of them" in page
+
+
+def test_it_opens_a_part_of_a_value(client, stream):
+    make_chunks(stream, [frame({"rows": [{"n": at} for at in range(2000)]})])
+    assert "the rest opens part by part" in get(client, stream, 4).content.decode()
+    part = value_of(client, stream, 4, htmx=True, value=0, node=1, start=1500).content.decode()
+    assert '<span class="k">1500</span>' in part and '<span class="k">1499</span>' not in part
+
+
+def test_it_shows_twenty_values_at_a_time(client, stream):
+    make_chunks(stream, [b"".join(frame(f"value {at}") for at in range(30))])
+    page = get(client, stream, 4).content.decode()
+    assert page.count("data-value") == 20 and "?first=20" in page
+    assert "“value 29”" in value_of(client, stream, 4, first=20).content.decode()
+
+
+def test_it_has_a_page_for_a_value_that_is_not_there(client, stream):
+    assert value_of(client, stream, 1, htmx=True, value=9).status_code == 404
+    assert value_of(client, stream, 1, value=9).status_code == 404
+
+
+def test_it_reads_old_lines_bytes_and_broken_frames(client, stream):
+    broken = frame({"a": 1})[:-3]
+    make_chunks(stream, [b'[{"a":1},5]\n["x"]\n', b"\x00\x00\x00\x02ab", b"devl[5]", broken])
+    assert "“x”" in value_of(client, stream, 4, htmx=True, value=1).content.decode()
+    for arrival in (5, 6):
+        assert get(client, stream, arrival).status_code == 200
+    assert "the rest may be in the next chunk" in get(client, stream, 7).content.decode()
+
+
+def test_it_decodes_a_large_chunk_that_is_read_from_the_world(client, stream, monkeypatch):
+    whole = frame({"word": "x" * 2_000_000, "last": 7})
+    make_chunks(stream, [whole[:100]], size=len(whole))
+    monkeypatch.setattr(WORLDS.found["local"], "fetch_chunk", lambda self, name, chunk_id: whole)
+    assert 'name="whole"' in get(client, stream, 4).content.decode()
+    page = value_of(client, stream, 4, htmx=True, value=0, whole=1).content.decode()
+    assert '<span class="k">last</span> <span class="y">7</span>' in page
+    assert len(page) < 400_000
