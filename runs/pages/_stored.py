@@ -12,7 +12,8 @@ from runs.pages._tree import Payload, without_payloads
 from runs.payloads import Decoded, Limits, TypedBytes, decode, decode_json, open_node
 
 # One page of a value; what lies beyond is opened node by node.
-LIMITS = Limits(nodes=1000, depth=12, inflated=8 * 2**20, seconds=1.0)
+# A list shows its first entries whole rather than all of them closed.
+LIMITS = Limits(nodes=1000, depth=12, inflated=8 * 2**20, seconds=1.0, breadth=100)
 NODE_LIMITS = replace(LIMITS, nodes=500, depth=4)
 TEXT_LIMITS = replace(LIMITS, nodes=50_000, depth=200, inflated=32 * 2**20)  # for the JSON view
 

@@ -15,7 +15,7 @@ AROUND = 16
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much of one payload is shown: values in the tree, nesting, inflated bytes, seconds.
+    """How much of one payload is shown: values in the tree, nesting, inflated bytes, seconds, entries of a list.
 
     Whatever lies beyond becomes `Truncated` nodes, which `open_node` opens one at a time.
     """
@@ -24,6 +24,7 @@ class Limits:
     depth: int = 200
     inflated: int = 64 * 2**20
     seconds: float = 2.0
+    breadth: int = 200_000
 
 
 DEFAULT_LIMITS = Limits()

@@ -221,8 +221,12 @@ class Tree:
             return f"nested more than {self.limits.depth} deep"
         return ""
 
-    def _too_many(self) -> str:
-        return f"more than {self.limits.nodes:,} values"
+    def _too_many(self, is_broad: bool = False) -> str:
+        return (
+            f"more than {self.limits.breadth:,} entries"
+            if is_broad
+            else f"more than {self.limits.nodes:,} values"
+        )
 
     def _too_long(self) -> str:
         return f"more than {self.limits.inflated:,} characters"
@@ -237,7 +241,8 @@ class Tree:
     def _fit(self, ref: int, plan: Plan, start: int) -> Plan:
         """The plan without its first `start` entries and without those above the limit."""
         first, total = start * plan.step, len(plan.refs)
-        end = min(total, first + self.left // plan.step * plan.step)
+        room = min(self.left, self.limits.breadth * plan.step)
+        end = min(total, first + room // plan.step * plan.step)
         if first == 0 and end == total:
             return plan
         refs, names = list(plan.refs[first:end]), plan.names
@@ -245,7 +250,7 @@ class Tree:
             names = list(names[first:end])
         if end < total:
             self.marks += 1
-            self.cut = self.cut or self._too_many()
+            self.cut = self.cut or self._too_many(room < self.left)
             rest = Truncated(ref, kind_of(self.flat[ref]), total // plan.step, end // plan.step)
             refs += [rest] * plan.step
             names = names if callable(names) else [*names, REST]

@@ -133,3 +133,13 @@ def test_it_survives_numbers_of_any_size() -> None:
     assert [it["$"] for it in as_tagged(decoded.value)] == ["invalid", "number", "invalid"]
     assert decoded.problem is not None
     assert decoded.problem.offset == len("devl[[1,2,3],")
+
+
+def test_a_long_list_shows_its_first_entries_whole_instead_of_all_of_them_closed():
+    flat = [list(range(1, 1501)), *[{"id": 1501}] * 1500, "x"]
+    data = b"devl" + json.dumps(flat).encode()
+    cut = decode(data, limits=Limits(nodes=1000, breadth=100))
+    assert cut.value[:100] == [{"id": "x"}] * 100
+    assert cut.value[100] == Truncated(node=0, kind="array", total=1500, start=100)
+    assert cut.problem is not None and cut.problem.reason == "more than 100 entries"
+    assert decode(data).value == [{"id": "x"}] * 1500
