@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from html import escape
 from typing import Any
 
@@ -73,11 +74,11 @@ def kind_of(value: Any) -> str:
     """What the badge says: empty for what JSON has too, which shows by itself."""
     kind = value.__class__
     if kind is list:
-        return f"[{len(value)}]"
+        return f"[{_total(value)}]"
     if kind is dict:
-        return f"{{{len(value)}}}"
+        return f"{{{_total(list(value.values()))}}}"
     if kind in (JsMap, JsSet):
-        return f"{_KINDS[kind]} {len(value.items)}"
+        return f"{_KINDS[kind]} {_total(value.items)}"
     if kind is StreamRef:
         return visible(value.kind[:40])
     if kind is TypedBytes:
@@ -85,6 +86,13 @@ def kind_of(value: Any) -> str:
     if kind is Unknown:
         return f"unknown type {visible(value.tag[:40])}"
     return _KINDS.get(kind, "")
+
+
+def _total(entries: Sequence[Any]) -> int:
+    """How many entries there are, with those that the last one says were left out."""
+    last = entries[-1] if entries else None
+    rest = last[-1] if isinstance(last, tuple) and last else last
+    return rest.total if isinstance(rest, Truncated) and rest.start else len(entries)
 
 
 def badge(kind: str) -> str:

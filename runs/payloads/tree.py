@@ -238,10 +238,15 @@ class Tree:
         kind = kind_of(raw)
         return Truncated(ref, kind, len(raw) if kind in ("object", "array", "string") else 0)
 
+    def _has_parts(self, plan: Plan, at: int) -> bool:
+        """Whether the entry there is a composite, as the others are then likely to be: only those cost much."""
+        ref = plan.refs[at] if at < len(plan.refs) else None
+        return ref.__class__ is int and 0 <= ref < len(self.flat) and self.flat[ref].__class__ in (dict, list)
+
     def _fit(self, ref: int, plan: Plan, start: int) -> Plan:
         """The plan without its first `start` entries and without those above the limit."""
         first, total = start * plan.step, len(plan.refs)
-        room = min(self.left, self.limits.breadth * plan.step)
+        room = min(self.left, self.limits.breadth * plan.step) if self._has_parts(plan, first) else self.left
         end = min(total, first + room // plan.step * plan.step)
         if first == 0 and end == total:
             return plan

@@ -259,3 +259,12 @@ def test_it_says_where_the_rest_of_large_plain_json_is(client, run):
     page = page_of(client, run, "run.error")
     assert "the JSON view has more" in page and not openers(page)
     assert json.loads(text_of(page_of(client, run, "run.error", **{"as": "json"})))["rows"][1199] == [1199]
+
+
+def test_a_long_list_shows_its_length_its_first_entries_and_where_the_rest_is(client, run):
+    flat = [list(range(1, 1501)), *[{"id": 1501}] * 1500, "x"]
+    run.input = b"devl" + json.dumps(flat).encode()
+    run.save()
+    page = page_of(client, run)
+    assert "[1500]" in page and "[101]" not in page
+    assert openers(page), "the rest is one click away"
