@@ -6,7 +6,6 @@ lock), so that two readers of one world number the same stream one after the oth
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import lt
@@ -19,11 +18,11 @@ from runs.models import Run, World
 from runs.observations import ChunkSeen, StreamSeen
 from runs.record import ID, Recorded
 from streams import bulk
+from streams.facts import is_system
 from streams.models import Chunk, Stream
 from streams.order import BEHIND, CLOSE, CLOSE2, MOVED, MOVED_PROVED, OVERTAKEN, PURGED, place
 
 STRUCTURAL = CLOSE | CLOSE2 | BEHIND  # the marks that follow from where the end markers lie
-_SYSTEM = re.compile(r"strm_[0-9A-Za-z]{26}_system_")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +46,6 @@ def ensure_streams(world: World, names: Iterable[str]) -> dict[str, Stream]:
         Stream.objects.bulk_create(rows, ignore_conflicts=True)
     locked = Stream.objects.select_for_update().filter(world=world, name__in=wanted).order_by("pk")
     return {stream.name: stream for stream in locked}
-
-
-def is_system(name: str) -> bool:
-    """The SDK's own stream. A user's namespace is base64 and may contain any word, so the whole name counts."""
-    return _SYSTEM.match(name) is not None
 
 
 def record_streams(world: World, seen: Sequence[StreamSeen], recorded: Recorded) -> list[Advance]:

@@ -5,12 +5,20 @@ The same facts come from observations in memory (`tailrace scan`) and from store
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from runs.payloads import ChunkValue, as_plain, decode_chunk
+
+_SYSTEM = re.compile(r"strm_[0-9A-Za-z]{26}_system_")
+
+
+def is_system(name: str) -> bool:
+    """The SDK's own stream. A user's namespace is base64 and may contain any word, so the whole name counts."""
+    return _SYSTEM.match(name) is not None
 
 
 @dataclass(frozen=True, slots=True)

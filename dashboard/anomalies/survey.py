@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -20,7 +19,7 @@ from runs.observations import (
     Unreadable,
 )
 from runs.worlds.base import TERMINAL, Seen, World, WorldError
-from streams.facts import ChunkFact, RunFacts, StreamFacts
+from streams.facts import ChunkFact, RunFacts, StreamFacts, is_system
 from streams.order import BEHIND, PURGED, positions
 
 PAYLOADS_KEPT = 64 * 2**20  # bytes of payloads in memory; the others are read from the world again
@@ -28,7 +27,6 @@ PAYLOAD_KEPT = 16 * 1024  # bytes: a larger one is not kept
 PAYLOAD_READ = 16 * 2**20  # bytes: a larger one is not read again, it counts as a chunk that cannot be read
 
 _ENDS = {"run_completed": "completed", "run_failed": "failed", "run_cancelled": "cancelled"}
-_SYSTEM = re.compile(r"strm_[0-9A-Za-z]{26}_system_")
 
 
 @dataclass(slots=True)
@@ -87,7 +85,7 @@ class Survey:
         )
         expired = purged or (expired_ns is not None and expired_ns <= self.ended_ns)
         listed, framing = self._listed(name, run), link.framing if link else ""
-        return StreamFacts(name, run, listed, _SYSTEM.match(name) is not None, expired, framing)
+        return StreamFacts(name, run, listed, is_system(name), expired, framing)
 
     def chunk_facts(self, name: str, framing: str) -> Iterator[ChunkFact]:
         """In reading order. Arrival: stored time, then chunk id."""
