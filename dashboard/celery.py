@@ -35,6 +35,14 @@ def pull(world_id: int) -> None:
 
 
 @app.task
+def apply_inbox(world_id: int) -> None:
+    """Apply what an app pushed into the inbox of a world."""
+    from streams.inbox import apply
+
+    apply(world_id, stopping, changed=lambda: ask_for_judging(world_id))
+
+
+@app.task
 def judge(world_id: int) -> None:
     from dashboard.anomalies.detect import judge_world
 
@@ -48,8 +56,11 @@ def sweep() -> None:
     """Ask for a look at every world not read for a while, and for what is due to be judged (again)."""
     from dashboard.anomalies.detect import worlds_to_judge
     from dashboard.prune import prune_if_due
+    from streams.inbox import worlds_to_apply
     from streams.ingest import worlds_to_read
 
+    for world_id in worlds_to_apply():
+        apply_inbox.delay(world_id)
     for world_id in worlds_to_read():
         pull.delay(world_id)
     for world_id in worlds_to_judge():

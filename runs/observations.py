@@ -118,6 +118,58 @@ class ChunkSeen(NamedTuple):
     problem: str = ""  # what is wrong with the stored bytes themselves, e.g. an empty file
 
 
+class WriteTried(NamedTuple):
+    """One chunk of one call that writes to a stream (or a close), as the app's probe told it.
+
+    Times are the process's own clock. A call that hands over several chunks is several of these.
+    """
+
+    process: str
+    number: int  # of the call within its process
+    place: int  # of the chunk within the call, from 0
+    run_id: str
+    stream: str
+    is_close: bool
+    is_sent: bool  # False: written to the writable, never reached the world
+    ok: bool | None  # acknowledged; None where the call never came back
+    called_ns: int
+    took_ns: int | None
+    size: int | None
+    digest: bytes | None  # the first 8 bytes of SHA-256
+    data: bytes | None
+    error: str
+    status: int | None  # HTTP status of a rejection
+    step: StepKnown
+    writable: str  # which writable of the step attempt, where that is known
+    is_sdk_writer: bool  # `writable` is the SDK's own writer id, and `order` counts within it
+    order: int | None  # the writer's order, growing within the process (or within the SDK's writer)
+    is_overlapping: bool
+    acquired: int | None
+
+
+class StepKnown(NamedTuple):
+    """The step attempt behind a write. `known` is exact, step only, inferred or unknown."""
+
+    step_id: str = ""
+    name: str = ""
+    attempt: int | None = None
+    known: str = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class AppFailed:
+    """A failure of a stream that surfaced in the app, beside the call that failed."""
+
+    run_id: str
+    kind: str  # unhandled_rejection, warning or log
+    at_ns: int  # the process's clock
+    name: str
+    message: str
+    step_id: str
+    write_number: int | None
+    place: int  # among the records of its batch
+
+
 @dataclass(frozen=True, slots=True)
 class Unreadable:
     """Something in the world that could not be read; `where` is relative to the world."""

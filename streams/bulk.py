@@ -40,6 +40,8 @@ _COPY_TYPES = (
 _UPDATE = (
     "UPDATE streams_chunk SET position = %s, marks = %s, revision = %s WHERE stream_id = %s AND arrival = %s"
 )
+_JOIN = "UPDATE streams_chunk SET writer_id = %s, sequence = %s WHERE stream_id = %s AND arrival = %s"
+_RESEQUENCE = "UPDATE streams_chunk SET sequence = %s WHERE stream_id = %s AND arrival = %s"
 
 
 @cache
@@ -67,3 +69,17 @@ def update_places(rows: Sequence[tuple[int | None, int, int, int, int]]) -> None
     if rows:
         with connection.cursor() as cursor:
             cursor.executemany(_UPDATE, rows)
+
+
+def update_writers(rows: Sequence[tuple[int, int | None, int, int]]) -> None:
+    """Set (writer_id, sequence) of (stream_id, arrival)."""
+    if rows:
+        with connection.cursor() as cursor:
+            cursor.executemany(_JOIN, rows)
+
+
+def update_sequences(rows: Sequence[tuple[int | None, int, int | None]]) -> None:
+    """Set (sequence,) of (stream_id, arrival)."""
+    if rows:
+        with connection.cursor() as cursor:
+            cursor.executemany(_RESEQUENCE, rows)

@@ -6,12 +6,13 @@ The same facts come from observations in memory (`tailrace scan`) and from store
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from runs.payloads import ChunkValue, as_plain, decode_chunk
+from streams.ledger import WriteLedger
 
 _SYSTEM = re.compile(r"strm_[0-9A-Za-z]{26}_system_")
 
@@ -22,12 +23,21 @@ def is_system(name: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
+class StepFacts:
+    step_id: str
+    name: str
+    started_ns: int | None
+    completed_ns: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class RunFacts:
     run_id: str
     workflow: str = ""
     status: str = ""  # "" while the run itself has not been seen
     sdk_version: str = ""
     ended_ns: int | None = None  # the world's time of the terminal event or row; None while it runs
+    steps: tuple[StepFacts, ...] = ()  # only where something is asked of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +48,10 @@ class StreamFacts:
     is_system: bool = False  # the SDK's own stream (abort signals): unclosed is normal
     expired: bool = False  # purged by retention: what is missing is missing on purpose
     framing: str = ""
+    writes: WriteLedger | None = None  # None where no probe reported a write of it
+    misplaced: Mapping[int, bool] = field(
+        default_factory=dict
+    )  # moved by the message grammar: arrival, certain
 
 
 @dataclass(eq=False)

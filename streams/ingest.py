@@ -24,6 +24,7 @@ from runs.worlds.base import WORLDS, Seen, WorldError
 from runs.worlds.base import World as Adapter
 from streams import arrivals
 from streams.seen import refresh, remember
+from streams.writes import worlds_with_open_writes
 
 log = logging.getLogger("tailrace.ingest")
 
@@ -127,11 +128,15 @@ def _pull_until_dry(world_id: int, stop: threading.Event, changed: Callable[[], 
             ):  # this process has just started, or another stored something
                 refresh(world, opened.seen)
                 opened.generation = world.generation
+            looked: dict[str, object] = {}
             while not stop.is_set():
+                began_ns = now_ns()
                 _read(world, opened, places, stop, changed)
+                if places is EVERYTHING and not stop.is_set():
+                    looked = {"looked_ns": began_ns}
                 hinted, places = _take_hints(world_id)
                 if not hinted:
-                    return {"read_ns": now_ns(), "trouble": "", "trouble_since_ns": None}
+                    return {"read_ns": now_ns(), "trouble": "", "trouble_since_ns": None} | looked
     except WorldError as error:
         _opened.pop(world_id, None)
         return _unreadable(world, str(error))
@@ -188,10 +193,20 @@ def _unreadable(world: World, message: str) -> dict[str, object]:
     }
 
 
+def forget() -> None:
+    """Drop what this process has open and was told to look at."""
+    _opened.clear()
+    _hints.clear()
+    _followed.clear()
+
+
 def worlds_to_read() -> list[int]:
     """Worlds whose last look is longer ago than a sweep; each is to be looked at as a whole."""
     overdue = now_ns() - int(settings.SWEEP_SECONDS * NS_PER_S)
-    late = World.objects.filter(Q(read_ns=None) | Q(read_ns__lt=overdue))
+    unread = Q(read_ns=None) | Q(read_ns__lt=overdue)
+    # A hint can be missed: before a write counts as lost, everything is looked at.
+    doubtful = Q(pk__in=worlds_with_open_writes()) & (Q(looked_ns=None) | Q(looked_ns__lt=overdue))
+    late = World.objects.filter(unread | doubtful).exclude(kind="probe")
     found = list(late.values_list("pk", flat=True))
     for world_id in found:
         hint(world_id, EVERYTHING)

@@ -36,6 +36,10 @@ class Stream(models.Model):
     revision = models.BigIntegerField(default=0)  # one more when rows already numbered changed
     renumbered = models.BigIntegerField(default=0)  # one more when positions given before changed
     pruned_ns = models.BigIntegerField(null=True)
+    write_revision = models.BigIntegerField(default=0)  # one more when writes of it became known or changed
+    joined_head = models.BigIntegerField(default=0)  # chunks up to this arrival were matched with writes
+    joined_revision = models.BigIntegerField(default=0)  # and writes up to this `write_revision`
+    joined_look_ns = models.BigIntegerField(default=0)  # the world's `looked_ns` when losses were last told
 
     class Meta:
         constraints: ClassVar = [
@@ -55,12 +59,14 @@ class Writer(models.Model):
     """One in-memory writable of one step attempt of one process; `known` says how we know."""
 
     stream = models.ForeignKey(Stream, on_delete=models.CASCADE, related_name="writers", db_index=False)
-    key = models.CharField(max_length=120)
+    key = models.CharField(max_length=400)  # process, step, attempt, and the writable where it is known
     known = models.CharField(max_length=20)  # exact, proved, step only, inferred, unknown
     process = models.CharField(max_length=100, blank=True, default="")
+    run_id = models.CharField(max_length=255, blank=True, default="")  # as its process says
     step_id = models.CharField(max_length=255, blank=True, default="")
     step_name = models.TextField(blank=True, default="")
     attempt = models.IntegerField(null=True)
+    scope = models.CharField(max_length=400, blank=True, default="")  # writers of one scope share one order
 
     class Meta:
         constraints: ClassVar = [models.UniqueConstraint(fields=["stream", "key"], name="one_writer_per_key")]
@@ -70,27 +76,47 @@ class Writer(models.Model):
 
 
 class Write(models.Model):
-    """One call of a writer to the world, known only from a probe or a proxy."""
+    """One chunk of one call of a writer to the world (or the close), known only from a probe or a proxy.
+
+    A call that hands over several chunks is several rows with one `number`. Times are the process's own clock.
+    """
 
     stream = models.ForeignKey(Stream, on_delete=models.CASCADE, related_name="writes", db_index=False)
-    writer = models.ForeignKey(Writer, null=True, on_delete=models.CASCADE, related_name="writes")
+    writer = models.ForeignKey(Writer, on_delete=models.CASCADE, related_name="writes")
     process = models.CharField(max_length=100)
     number = models.BigIntegerField()  # of the call within its process
-    outcome = models.CharField(max_length=20)  # stored, rejected, lost, unmatched
+    place = models.IntegerField()  # of the chunk within the call, from 0
+    outcome = models.CharField(max_length=20)  # stored, rejected, lost, unmatched (see `streams.writes`)
     is_close = models.BooleanField(default=False)
+    is_sent = models.BooleanField(default=True)  # False: written to the writable, never reached the world
     called_ns = models.BigIntegerField()
-    ended_ns = models.BigIntegerField(null=True)
+    took_ns = models.BigIntegerField(null=True)  # null: the call never came back
     size = models.BigIntegerField(null=True)
-    digest = models.BinaryField(null=True)
+    digest = models.BinaryField(null=True)  # the first 8 bytes of SHA-256
+    data = models.BinaryField(null=True)  # where the probe was asked to send payloads
     error = models.TextField(blank=True, default="")
+    status = models.IntegerField(null=True)  # HTTP status of the rejection
+    is_overlapping = models.BooleanField(default=False)  # another call of the same step attempt was in flight
+    acquired = models.IntegerField(null=True)  # writables that the step had acquired so far, of all streams
+    order = models.BigIntegerField(null=True)  # the writer's order as the process counts it
+    sequence = models.BigIntegerField(null=True)  # the same from 0 within stream, process, step attempt
+    arrival = models.BigIntegerField(null=True)  # of the chunk it became
+    chunk_id = models.CharField(max_length=255, blank=True, default="")
+    revision = models.BigIntegerField()  # the stream's `write_revision` in which this row last changed
 
     class Meta:
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["stream", "process", "number"], name="one_write_per_number")
+            models.UniqueConstraint(
+                fields=["stream", "process", "number", "place"], name="one_write_per_place"
+            )
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["stream", "revision"], name="write_revisions"),
+            models.Index(fields=["stream"], condition=models.Q(outcome="unmatched"), name="writes_unmatched"),
         ]
 
     def __str__(self) -> str:
-        return f"{self.process} {self.number}"
+        return f"{self.process} {self.number}.{self.place}"
 
 
 class Chunk(models.Model):

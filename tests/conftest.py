@@ -19,6 +19,7 @@ neither use the ORM nor are coroutines: they look at the server from outside, by
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from uuid import uuid4
@@ -82,6 +83,14 @@ def _found(name: str) -> Path:
     if not isinstance(found, Path):
         pytest.fail(NEEDS[name].missing_message(), pytrace=False)
     return found
+
+
+@pytest.fixture(autouse=True)
+def nothing_remembered() -> None:
+    """What the product keeps in memory by primary key, which each test gives out anew."""
+    for module, forget in (("dashboard.anomalies.detect", "forget"), ("streams.ingest", "forget")):
+        if module in sys.modules:
+            getattr(sys.modules[module], forget)()
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,12 @@ was, `listed=` yes or no, `stored=` how long ago the chunks were stored, `system
 word for each chunk in reading order: `close` is an end marker, `undecodable` cannot be read, `"text"`, `{...}`,
 `[...]` and `null` are JSON, everything else is an AI SDK chunk with its id (and delta) in brackets.
 
+`by=` says who wrote, one item for each word in the order of the words, separated by commas: the step's letter,
+`/n` the number of its writable, `c` for a close, `:n` the writer's own order (exact), `#n` the number of the call
+(else its place in the list); `-` is nobody known. Flags: `~` the call overlapped another of the same step, `+` it
+took long. Items with `x` (rejected), `?` (acknowledged and lost), `!` (never sent) or `.` (not found so far) belong
+to no word.
+
 Behind the arrow: the kinds that are found, each with the indexes of its chunks if it names any;
 `unchecked(kind)`; or `nothing`.
 """
@@ -16,7 +22,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from dashboard.anomalies.detectors.base import Found
@@ -24,16 +30,18 @@ from dashboard.anomalies.judge import StreamJudge, Verdict
 from dashboard.lib.clock import NS_PER_S
 from runs.worlds.base import TERMINAL
 from streams.facts import ChunkFact, RunFacts, StreamFacts
+from streams.ledger import LOST, REJECTED, STORED, UNMATCHED, WriteFact, WriteLedger
 from streams.order import BEHIND, positions
 
 NOW_NS = 1_800_000_000 * NS_PER_S
-SUPPLIES = frozenset({"stream_list"})
+SUPPLIES = frozenset({"chunks", "stream_list"})
+WITHOUT_A_PROBE = ["chunk_lost", "out_of_order", "racing_writers", "write_rejected"]  # cannot be checked
 CLOSE = object()
 UNDECODABLE = object()
 RUN_ID = "wrun_" + "1" * 26
 STREAM = "strm_" + "1" * 26 + "_user"
 
-_WORD = re.compile(r'"[^"]*"|\{.*?\}(?= |$)|\[.*?\](?= |$)|[\w=-]+(?:\((?:"[^"]*"|[^()"])*\))?')
+_WORD = re.compile(r'by=\S+|"[^"]*"|\{.*?\}(?= |$)|\[.*?\](?= |$)|[\w=-]+(?:\((?:"[^"]*"|[^()"])*\))?')
 _FILLER = {
     "toolName": "tool",
     "input": {},
@@ -138,7 +146,10 @@ class Example:
 
     def results(self) -> list[str]:
         verdict = self.verdict()
-        unchecked = [f"unchecked({one.kind})" for one in verdict.unchecked]
+        absent = "not checked here"  # evidence that the example does not have
+        unchecked = [
+            f"unchecked({one.kind})" for one in verdict.unchecked if not one.reason.startswith(absent)
+        ]
         return sorted([self._word(found) for found in verdict.found] + unchecked)
 
     @staticmethod
@@ -154,7 +165,46 @@ def example(line: str) -> Example:
     values = [value_of(word) for word in words if "=" not in word or word[0] in '"{[']
     chunks = list(facts_of(values, stored_ns=_ago(settings.get("stored", "60s"))))
     expected = sorted(_WORD.findall(after))
-    return Example(line.strip(), _stream(settings), chunks, [] if expected == ["nothing"] else expected)
+    stream = replace(_stream(settings), writes=_ledger(settings["by"], chunks) if "by" in settings else None)
+    return Example(line.strip(), stream, chunks, [] if expected == ["nothing"] else expected)
+
+
+_WRITE = re.compile(
+    r"(?P<step>[A-Z])(?:/(?P<pair>\d+))?(?P<close>c?)(?::(?P<order>\d+))?(?:#(?P<call>\d+))?(?P<flags>[~+x?!.]*)"
+)
+_OUTCOMES = {"x": REJECTED, "?": LOST, "!": LOST, ".": UNMATCHED}
+
+
+def _ledger(items: str, chunks: list[ChunkFact]) -> WriteLedger:
+    ledger, words = WriteLedger(), iter(chunks)
+    for index, item in enumerate(items.split(","), 1):
+        if item == "-":
+            next(words)
+            continue
+        parts = _WRITE.fullmatch(item)
+        assert parts is not None, f"{item} is no write"
+        outcome = next((_OUTCOMES[flag] for flag in parts["flags"] if flag in _OUTCOMES), STORED)
+        ledger.put([_write(index, parts, outcome, next(words) if outcome == STORED else None)])
+    return ledger
+
+
+def _write(index: int, parts: re.Match[str], outcome: str, chunk: ChunkFact | None) -> WriteFact:
+    call = int(parts["call"] or index)
+    order = None if parts["order"] is None else int(parts["order"])
+    step = f"step_{parts['step'] * 26}"
+    is_close, is_exact = parts["close"] == "c", order is not None or parts["pair"] is not None
+    if chunk is not None:
+        assert chunk.is_close == is_close, "a close for a close, a write for a chunk"
+    return WriteFact(
+        pk=index, process="app", number=call, place=0, outcome=outcome, is_close=is_close,
+        is_sent="!" not in parts["flags"], called_ns=NOW_NS - 100 * NS_PER_S + call * NS_PER_S,
+        took_ns=NS_PER_S * 50 if "+" in parts["flags"] else NS_PER_S // 2, size=None if is_close else 10,
+        error="HTTP 409" if outcome == REJECTED else "", status=409 if outcome == REJECTED else None,
+        is_overlapping="~" in parts["flags"], acquired=None, order=order, sequence=order,
+        arrival=chunk.arrival if chunk else None, chunk_id=chunk.chunk_id if chunk else "",
+        writer=ord(parts["step"]) * 100 + int(parts["pair"] or 0), known="exact" if is_exact else "step only",
+        run_id=RUN_ID, step_id=step, step_name=f"step//./app//step{parts['step']}", attempt=1, scope=step,
+    )  # fmt: skip
 
 
 def _ago(text: str) -> int:

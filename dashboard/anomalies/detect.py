@@ -10,7 +10,7 @@ import hashlib
 import logging
 import threading
 from collections import OrderedDict
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 from django.db.models import F, Q, QuerySet
 
@@ -20,12 +20,15 @@ from dashboard.anomalies.models import Anomaly, Checkpoint, Finding
 from dashboard.lib import doorbell
 from dashboard.lib.clock import now_ns
 from dashboard.lib.database import clean, write_transaction
+from runs.models import AppProcess, Run
 from runs.worlds.base import TERMINAL, WORLDS
 from streams.arrivals import mark_moved
-from streams.facts import ChunkFact, RunFacts, StreamFacts
+from streams.facts import ChunkFact, RunFacts, StepFacts, StreamFacts
 from streams.ingest import ring_stream
+from streams.ledger import WriteLedger
 from streams.models import Chunk, Stream
 from streams.order import BEHIND
+from streams.writes import facts_since, join, streams_of_steps
 
 log = logging.getLogger("tailrace.detect")
 
@@ -40,6 +43,8 @@ class _Fed:
     renumbered: int
     judge: StreamJudge = field(default_factory=StreamJudge)
     last_chunk_id: str = ""
+    writes: WriteLedger = field(default_factory=WriteLedger)
+    write_revision: int = 0
 
 
 _judges: OrderedDict[int, _Fed] = OrderedDict()
@@ -76,10 +81,11 @@ def judge_world(world_id: int, stop: threading.Event) -> None:
 
 
 def _judge_stream(stream_id: int) -> None:
-    stream = Stream.objects.select_related("run", "world").get(pk=stream_id)
+    stream = _joined(stream_id)
     fed = _feed(stream)
     world = WORLDS.found.get(stream.world.kind)
-    verdict = fed.judge.judge(stream_facts(stream), now_ns(), world.supplies if world else frozenset())
+    facts = replace(stream_facts(stream), writes=_read_writes(stream, fed))
+    verdict = fed.judge.judge(facts, now_ns(), world.supplies if world else frozenset())
     if Stream.objects.values_list("renumbered", flat=True).get(pk=stream_id) != fed.renumbered:
         _judges.pop(stream_id, None)  # renumbered while it was read: what was fed was no one order
         return
@@ -91,6 +97,17 @@ def _judge_stream(stream_id: int) -> None:
     if changed or advance:
         doorbell.ring(doorbell.world_group(stream.world_id), {"type": "world.changed"})
         doorbell.ring(doorbell.stream_group(stream_id), {"type": "stream.judged"})
+
+
+def _joined(stream_id: int) -> Stream:
+    """A stream, its writes matched with its chunks as far as both are known."""
+    rows = Stream.objects.select_related("run", "world")
+    stream = rows.get(pk=stream_id)
+    if stream.write_revision:
+        with write_transaction():
+            stream = rows.select_for_update(of=("self",)).get(pk=stream_id)
+            join(stream)
+    return stream
 
 
 def _feed(stream: Stream) -> _Fed:
@@ -126,6 +143,19 @@ def _feed(stream: Stream) -> _Fed:
     return fed
 
 
+def _read_writes(stream: Stream, fed: _Fed) -> WriteLedger | None:
+    """What probes reported of a stream's writes, up to now; None where none did."""
+    if not stream.write_revision:
+        return None
+    fed.writes.put(facts_since(stream.pk, fed.write_revision))
+    fed.write_revision = stream.write_revision
+    processes = {fact.process for fact in fed.writes.facts}
+    lossy = AppProcess.objects.filter(world=stream.world_id, process__in=processes, dropped_records__gt=0)
+    fed.writes.is_complete = not lossy.exists()
+    fed.writes.streams_of_step = streams_of_steps(stream.world_id, fed.writes)
+    return fed.writes if len(fed.writes) else None
+
+
 @dataclass(frozen=True, slots=True)
 class _Payload:
     data: bytes
@@ -137,11 +167,18 @@ class _Payload:
 def stream_facts(stream: Stream) -> StreamFacts:
     run = stream.run
     ended = (run.completed_ns or run.source_ns) if run is not None and run.status in TERMINAL else None
-    facts = run and RunFacts(run.run_id, run.workflow, run.status, run.sdk_version, ended)
+    asked = run is not None and (stream.behind_count or stream.write_revision)
+    steps = _steps(run) if run is not None and asked else ()
+    facts = run and RunFacts(run.run_id, run.workflow, run.status, run.sdk_version, ended, steps)
     world = WORLDS.found.get(stream.world.kind)
     has_lists = run is not None and world is not None and "stream_list" in world.supplies
     listed = bool(stream.listed) if has_lists else None
     return StreamFacts(stream.name, facts or None, listed, stream.is_system, stream.expired, stream.framing)
+
+
+def _steps(run: Run) -> tuple[StepFacts, ...]:
+    rows = run.steps.order_by("started_ns", "pk")
+    return tuple(StepFacts(*row) for row in rows.values_list("step_id", "name", "started_ns", "completed_ns"))
 
 
 def _store(stream: Stream, verdict: Verdict) -> bool:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from dashboard.anomalies.detectors.base import DETECTORS, Detector, Found, NotChecked
 from streams.facts import ChunkFact, StreamFacts
 from streams.order import MovedChunks
 
 MARKS = "moved"  # the kind under which it is said that the moved chunks could not be told
+WRITES = "writes"  # evidence that a stream has where a probe reported on it, whatever its world
+_ABSENT = {
+    WRITES: "no probe reported who writes to this stream",
+    "chunks": "nobody reads the storage of this world",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +52,21 @@ class StreamJudge:
     def judge(self, stream: StreamFacts, now_ns: int, supplies: frozenset[str]) -> Verdict:
         """`supplies` names the evidence that the world has; a detector that needs more is not asked."""
         verdict = Verdict()
+        misplaced: dict[int, bool] = {}
+        if MARKS in self._failed:
+            verdict.unchecked.append(_not_checked(MARKS, stream, self._failed[MARKS]))
+        else:
+            misplaced = self._moved.moved()
+        stream = replace(stream, misplaced=misplaced)
+        verdict.moved.update(_moved(stream))
+        if stream.writes is not None:
+            supplies |= {WRITES}
         for detector in self._detectors:
             for result in self._ask(detector, stream, now_ns, supplies):
                 if isinstance(result, Found):
                     verdict.found.append(result)
                 else:
                     verdict.unchecked.append(result)
-        if MARKS in self._failed:
-            verdict.unchecked.append(_not_checked(MARKS, stream, self._failed[MARKS]))
-        else:
-            verdict.moved.update(self._moved.moved())
         return verdict
 
     def _ask(
@@ -64,9 +74,8 @@ class StreamJudge:
     ) -> Iterator[Found | NotChecked]:
         missing = sorted(detector.needs - supplies)
         if missing:
-            yield NotChecked(
-                detector.kind, f"not checked here: this world does not supply {', '.join(missing)}"
-            )
+            reason = "; ".join(_ABSENT.get(what, f"this world does not supply {what}") for what in missing)
+            yield NotChecked(detector.kind, f"not checked here: {reason}")
         elif detector.kind in self._failed:
             yield _not_checked(detector.kind, stream, self._failed[detector.kind])
         else:
@@ -74,6 +83,16 @@ class StreamJudge:
                 yield from list(detector.finish(stream, now_ns))
             except Exception as error:  # at this edge, as in `feed`
                 yield _not_checked(detector.kind, stream, _reason(error))
+
+
+def _moved(stream: StreamFacts) -> dict[int, bool]:
+    """Against the writers' order where it is known, else against the message grammar."""
+    if stream.writes is None:
+        return dict(stream.misplaced)
+    order = stream.writes.order
+    by_grammar = {at: sure for at, sure in stream.misplaced.items() if at not in order.known}
+    by_writers = {at: sure or stream.misplaced.get(at, False) for at, sure in order.moved.items()}
+    return by_grammar | by_writers
 
 
 def _reason(error: Exception) -> str:

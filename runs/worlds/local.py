@@ -30,7 +30,7 @@ class LocalWorld(World):
 
     kind = "local"
     label = "local world"
-    supplies = frozenset({"stream_list"})
+    supplies = frozenset({"chunks", "stream_list"})
 
     def __init__(self, location: str) -> None:
         super().__init__(location)

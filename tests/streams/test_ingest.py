@@ -24,7 +24,7 @@ NEVER = threading.Event()
 class Scripted:
     """An adapter that yields what a test puts into it, as often as it is asked."""
 
-    supplies = frozenset({"stream_list"})
+    supplies = frozenset({"chunks", "stream_list"})
 
     def __init__(self, *batches: list[Observation]) -> None:
         self.batches, self.asked = list(batches), []

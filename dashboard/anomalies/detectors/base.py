@@ -50,6 +50,11 @@ class NotChecked:
     due_ns: int | None = None  # when asking again makes sense (a grace period ends)
 
 
+def step_label(step_name: str, step_id: str) -> str:
+    """`step//./workflows/chat//emitStream` is emitStream to people."""
+    return step_name.rpartition("//")[2] or step_id or "an unknown step"
+
+
 class Detector(ABC):
     """Judges one stream. Its docstring is its documentation page: What it does, Why it matters, Example,
     Needs, False alarms.
@@ -63,6 +68,7 @@ class Detector(ABC):
     severity: ClassVar[Severity]
     version: ClassVar[int] = 1
     needs: ClassVar[frozenset[str]] = frozenset()  # evidence that a world must supply
+    fix: ClassVar[str] = ""  # one sentence: what to do about it
 
     def feed(self, chunk: ChunkFact) -> None:  # noqa: B027 - some detectors need no chunk
         """Take the next chunk in reading order."""

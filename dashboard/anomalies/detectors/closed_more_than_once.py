@@ -30,6 +30,7 @@ class ClosedMoreThanOnce(Detector):
 
     kind: ClassVar[str] = "closed_more_than_once"
     severity: ClassVar[Severity] = "info"
+    needs: ClassVar[frozenset[str]] = frozenset({"chunks"})
 
     def __init__(self) -> None:
         self._closes: list[ChunkRef] = []

@@ -41,6 +41,7 @@ class NeverClosed(Detector):
 
     kind: ClassVar[str] = "never_closed"
     severity: ClassVar[Severity] = "info"
+    needs: ClassVar[frozenset[str]] = frozenset({"chunks"})
 
     def __init__(self) -> None:
         self._shape = MessageShape()

@@ -41,6 +41,7 @@ class ProtocolViolation(Detector):
 
     kind: ClassVar[str] = "protocol_violation"
     severity: ClassVar[Severity] = "error"
+    needs: ClassVar[frozenset[str]] = frozenset({"chunks"})
 
     def __init__(self) -> None:
         self._grammar = MessageGrammar()

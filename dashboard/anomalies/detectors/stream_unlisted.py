@@ -36,7 +36,7 @@ class StreamUnlisted(Detector):
 
     kind: ClassVar[str] = "stream_unlisted"
     severity: ClassVar[Severity] = "info"
-    needs: ClassVar[frozenset[str]] = frozenset({"stream_list"})
+    needs: ClassVar[frozenset[str]] = frozenset({"chunks", "stream_list"})
 
     def __init__(self) -> None:
         self._chunks = 0

@@ -30,6 +30,7 @@ class WriteAfterClose(Detector):
 
     kind: ClassVar[str] = "write_after_close"
     severity: ClassVar[Severity] = "error"
+    needs: ClassVar[frozenset[str]] = frozenset({"chunks"})
 
     def __init__(self) -> None:
         self._behind: list[ChunkRef] = []

@@ -22,7 +22,7 @@ from dashboard.anomalies.scan import (
 from dashboard.lib import clock
 from runs.observations import Observation, Unreadable
 from tests.dashboard.anomalies.worlds import FakeWorld, chunk_seen, chunks_seen, list_seen, run_seen
-from tests.examples import RUN_ID, STREAM, devalue
+from tests.examples import RUN_ID, STREAM, WITHOUT_A_PROBE, devalue
 from tests.recordings import unpack
 
 BEHIND = "start text-start(t1) text-end(t1) finish close data-x"
@@ -82,15 +82,24 @@ def test_it_reports_a_world_in_the_agreed_shape():
                 "missing": [],
             }
         ],
-        "unchecked": [{"kind": "unreadable", "reason": "steps/x.json: truncated"}],
+        "unchecked": [
+            *(
+                {
+                    "kind": kind,
+                    "reason": "not checked here: no probe reported who writes to this stream",
+                }
+                for kind in WITHOUT_A_PROBE
+            ),
+            {"kind": "unreadable", "reason": "steps/x.json: truncated"},
+        ],
     }
 
 
 def test_a_finding_inside_its_grace_is_listed_as_unchecked():
     just_now = run_seen(completed_ns=clock.now_ns())
-    report = scanned(just_now, list_seen(), *chunks_seen('"a"'))
+    report = scanned(just_now, list_seen(), chunk_seen(1, devalue("a"), stored=-(10**18)))
     assert report["findings"] == []
-    assert [one["kind"] for one in report["unchecked"]] == ["never_closed"]
+    assert sorted(one["kind"] for one in report["unchecked"]) == sorted([*WITHOUT_A_PROBE, "never_closed"])
 
 
 def test_a_listed_stream_without_any_chunk_was_never_closed():
@@ -106,8 +115,8 @@ def test_a_finding_without_a_known_run_has_none():
 
 def test_what_a_world_cannot_supply_is_said_once():
     world = FakeWorld(*chunks_seen('"a" close'), *chunks_seen('"a" close', stream="strm_b"))
-    world.supplies = frozenset()  # type: ignore[misc]
-    assert [kind for kind, _ in scan(world).unchecked] == ["stream_unlisted"]
+    world.supplies = frozenset({"chunks"})  # type: ignore[misc]
+    assert sorted(kind for kind, _ in scan(world).unchecked) == sorted([*WITHOUT_A_PROBE, "stream_unlisted"])
 
 
 @pytest.mark.parametrize(
@@ -131,6 +140,12 @@ def test_it_prints_findings_by_kind_and_a_summary():
         "write_after_close: 1",
         "  error (proved): A chunk is stored behind the end marker: no reader gets it.",
         f"    run {RUN_ID} · stream {STREAM}",
+        "",
+        "not checked: 4",
+        *(
+            f"  {kind}: not checked here: no probe reported who writes to this stream"
+            for kind in WITHOUT_A_PROBE
+        ),
         "",
         "fake world fake (SDK 4.8.9): 1 run, 0 steps, 0 events, 1 stream, 5 chunks. Findings: 1 error.",
     ]

@@ -14,7 +14,7 @@ from tests.examples import CLOSE, NOW_NS, RUN_ID, STREAM, devalue, values_of
 class FakeWorld(World):
     kind: ClassVar = "fake"
     label: ClassVar = "fake world"
-    supplies: ClassVar = frozenset({"stream_list"})
+    supplies: ClassVar = frozenset({"chunks", "stream_list"})
 
     def __init__(self, *observations: Observation, location: str = "fake") -> None:
         super().__init__(location)

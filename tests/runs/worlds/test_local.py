@@ -178,7 +178,7 @@ def test_it_finds_nothing_in_a_directory_that_is_no_world(tmp_path):
 
 def test_it_is_found_as_the_world_of_its_kind():
     assert WORLDS.found["local"] is LocalWorld
-    assert (LocalWorld.kind, LocalWorld.supplies) == ("local", {"stream_list"})
+    assert (LocalWorld.kind, LocalWorld.supplies) == ("local", {"chunks", "stream_list"})
 
 
 def test_it_keeps_event_data_as_the_text_it_is_stored_as(tmp_path):

@@ -1,0 +1,82 @@
+"""Chunks that are not stored in the order in which their writer wrote them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import ClassVar
+
+from dashboard.anomalies.detectors.base import ChunkRef, Detector, Found, NotChecked, Severity, step_label
+from streams.facts import StreamFacts
+from streams.ledger import WriteFact, WriterOrder
+
+
+class OutOfOrder(Detector):
+    """## What it does
+    Compares, for each step attempt, the order of its writes with the order in which the chunks are stored, and
+    names the smallest set of chunks that moved. Proved where the writer's order is known exactly, or where
+    the order of its calls and the message's grammar say the same; suspected from the order of calls alone.
+
+    ## Why it matters
+    Readers get the stored order: this is the scrambled text that users report (vercel/workflow#2058).
+
+    ## Example
+        by=A:0,A:2,A:1 "a" "c" "b" close -> out_of_order(1)
+        by=A#1,A#3,A#2 "a" "c" "b" close -> out_of_order(1)
+        by=A:0,A:1,A:2 "a" "b" "c" close -> nothing
+        by=A:0,B:0,A:1,B:1 "a" "x" "b" "y" close -> nothing
+
+    ## Needs
+    A probe's reports (`writes`) and the stored chunks. In exact mode the order of every writer is known.
+
+    ## False alarms
+    Chunks of different steps, attempts or processes have no order between them and are not compared.
+    """
+
+    kind: ClassVar[str] = "out_of_order"
+    severity: ClassVar[Severity] = "error"
+    needs: ClassVar[frozenset[str]] = frozenset({"chunks", "writes"})
+    fix: ClassVar[str] = (
+        "Write all chunks of a step through one writer: call getWritable() once and keep its writer, "
+        "or update to workflow 5.x."
+    )
+
+    def finish(self, stream: StreamFacts, now_ns: int) -> Iterator[Found | NotChecked]:
+        ledger = stream.writes
+        if ledger is None or stream.is_system or not ledger.order.moved:
+            return
+        order = ledger.order
+        of_arrival = {one.arrival: one for one in ledger.facts if one.arrival in order.moved}
+        moved = sorted(of_arrival.values(), key=lambda one: one.chunk_id)
+        proved = _is_proved(stream, order)
+        steps = Counter(step_label(one.step_name, one.step_id) for one in moved)
+        exact = any(order.moved.values())
+        yield Found(
+            self.kind,
+            self.severity if proved else "warning",
+            "proved" if proved else "suspected",
+            _message(moved, steps, proved),
+            run_id=stream.run.run_id if stream.run else moved[0].run_id,
+            stream=stream.name,
+            step_id=moved[0].step_id,
+            chunks=tuple(ChunkRef(one.chunk_id, None, one.arrival or 0) for one in moved),
+            evidence={
+                "moved": len(moved),
+                "steps": dict(steps),
+                "order_known_from": "the writer" if exact else "the order of calls",
+                "sequences": [one.sequence for one in moved[:100]],
+            },
+            missing=() if proved else ("the writer's own order (the probe's exact mode)",),
+        )
+
+
+def _is_proved(stream: StreamFacts, order: WriterOrder) -> bool:
+    """By the writer's own order, or where the order of calls and the message's grammar both say so."""
+    return any(order.moved.values()) or any(at not in order.known for at in stream.misplaced)
+
+
+def _message(moved: list[WriteFact], steps: Counter[str], proved: bool) -> str:
+    count = f"{len(moved)} chunks are" if len(moved) > 1 else "A chunk is"
+    by = ", ".join(steps)
+    sure = "" if proved else ", by the order of its calls"
+    return f"{count} not stored where step {by} wrote {'them' if len(moved) > 1 else 'it'}{sure}."

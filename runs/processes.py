@@ -1,0 +1,111 @@
+"""Which processes of an app report, and what failed in them. The only writer of AppProcess and AppError."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from dashboard.lib.clock import NS_PER_MS
+from dashboard.lib.database import clean
+from runs.models import AppError, AppProcess, InboxItem, Run, World
+from runs.observations import AppFailed
+
+TEXT = 2000
+GAPS_KEPT = 20
+_ABOUT = ("probe", "language", "runtime", "sdk", "pid", "host", "world", "location", "env")
+
+
+def note_batch(world: World, item: InboxItem, batch: Mapping[str, Any]) -> AppProcess:
+    """What the envelope of a batch says of its process. Batches may come in any order."""
+    row, _ = AppProcess.objects.get_or_create(
+        world=world,
+        process=item.process,
+        defaults={"first_seen_ns": item.received_ns, "last_seen_ns": item.received_ns},
+    )
+    is_latest = item.number > row.last_number
+    row.last_seen_ns = max(row.last_seen_ns, item.received_ns)
+    row.first_seen_ns = min(row.first_seen_ns, item.received_ns)
+    row.batches, row.records = row.batches + 1, row.records + len(batch["records"])
+    row.has_ended = row.has_ended or batch.get("ending") is True
+    if is_latest:
+        row.last_number = item.number
+        _note_app(row, batch.get("app"))
+        _note_drops(row, batch.get("dropped"))
+    _note_clock(row, item, batch)
+    row.save()
+    return row
+
+
+def _note_app(row: AppProcess, app: Any) -> None:
+    if not isinstance(app, Mapping):
+        return
+    row.about = {key: clean(app[key], 300) for key in _ABOUT if isinstance(app.get(key), str | int)}
+    row.sdk_version = clean(app.get("sdk") or "", 100)
+    row.language = clean(app.get("language") or "", 20)
+    row.is_exact = app["exact"] if isinstance(app.get("exact"), bool) else None
+
+
+def _note_drops(row: AppProcess, dropped: Any) -> None:
+    if not isinstance(dropped, Mapping):
+        return
+    row.dropped_batches = max(row.dropped_batches, _count(dropped.get("batches")))
+    row.dropped_records = max(row.dropped_records, _count(dropped.get("records")))
+    spans = dropped.get("spans")
+    gaps = [_gap(span) for span in spans if isinstance(span, Mapping)] if isinstance(spans, list) else []
+    row.gaps = [gap for gap in gaps if gap is not None][-GAPS_KEPT:] or row.gaps
+
+
+def _gap(span: Mapping[str, Any]) -> dict[str, int] | None:
+    first, last = _ms(span.get("from")), _ms(span.get("to"))
+    if first is None or last is None:
+        return None
+    times = {"from": round(first * NS_PER_MS), "to": round(last * NS_PER_MS)}
+    return times | {"records": _count(span.get("records"))}
+
+
+def _note_clock(row: AppProcess, item: InboxItem, batch: Mapping[str, Any]) -> None:
+    """The process's own estimate from earlier answers; before that, at most the way here is wrong with ours."""
+    clock, sent = batch.get("clock"), _ms(batch.get("sent"))
+    offset = _ms(clock.get("offset")) if isinstance(clock, Mapping) else None
+    rtt = _ms(clock.get("rtt")) if isinstance(clock, Mapping) else None
+    if offset is not None and rtt is not None and rtt >= 0:
+        error_ns = round(rtt * NS_PER_MS / 2)
+        if row.clock_error_ns is None or error_ns <= row.clock_error_ns or item.number >= row.last_number:
+            row.clock_offset_ns, row.clock_error_ns = round(offset * NS_PER_MS), error_ns
+    elif row.clock_error_ns is None and sent is not None:
+        one_way = item.received_ns - round(sent * NS_PER_MS)
+        known = row.clock_offset_ns
+        row.clock_offset_ns = one_way if known is None else min(known, one_way)
+
+
+def _ms(value: Any) -> float | None:
+    good = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e14
+    return value if good else None
+
+
+def _count(value: Any) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 53 else 0
+
+
+def record_failures(
+    world: World, item: InboxItem, failures: Iterable[AppFailed], runs: Mapping[str, Run]
+) -> bool:
+    """Store errors that surfaced in the app; returns whether there were any."""
+    rows = [
+        AppError(
+            world=world,
+            run=runs.get(clean(one.run_id, 255)),
+            process=item.process,
+            number=item.number,
+            place=one.place,
+            kind=clean(one.kind, 40),
+            at_ns=one.at_ns,
+            name=clean(one.name, 100),
+            message=clean(one.message, TEXT),
+            step_id=clean(one.step_id, 255),
+            write_number=one.write_number,
+        )
+        for one in failures
+    ]
+    AppError.objects.bulk_create(rows, ignore_conflicts=True)
+    return bool(rows)
