@@ -113,6 +113,8 @@ def _migrate() -> str:
 
 
 def _serve(options: Options, port: int, note: str, beside: list[Callable[..., Any]]) -> int:
+    from django.conf import settings
+
     from dashboard.embedded import serve
     from dashboard.worlds import ensure_local_world, find_location
     from streams.ingest import release_all_claims
@@ -121,6 +123,7 @@ def _serve(options: Options, port: int, note: str, beside: list[Callable[..., An
     release_all_claims()
     location, found = find_location(options.world)
     world = ensure_local_world(location)
+    settings.SERVED_WORLD = world.pk
     for line in (note, found, *_about(world.location), *_owner_lines()):
         if line:
             _say(line)

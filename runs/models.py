@@ -262,6 +262,12 @@ class AppError(models.Model):
     def __str__(self) -> str:
         return f"{self.kind}: {self.message}"
 
+    @property
+    def how(self) -> str:
+        """How it surfaced, in words."""
+        words = {"unhandled_rejection": "unhandled rejection", "log": "line of the SDK's log"}
+        return words.get(self.kind, self.kind)
+
 
 class ProbeToken(models.Model):
     """Lets an app's probe write to one world, and nothing else. Only the token's hash is kept."""

@@ -10,7 +10,7 @@ from typing import TypeVar
 from django.db.models import BinaryField, Count, Model, Q, QuerySet
 from django.db.models.functions import Length, Substr
 
-from runs.models import Event, Hook, Run, Step, Unreadable, Wait, World
+from runs.models import AppError, Event, Hook, Run, Step, Unreadable, Wait, World
 
 RUNS_PAGE = 50
 EVENTS_PAGE = 200
@@ -232,3 +232,8 @@ def _key(run: Run) -> Key:
 
 def ids_of(rows: Sequence[Model]) -> list[int]:
     return [row.pk for row in rows]
+
+
+def app_errors_of(run_id: int, limit: int = 100) -> list[AppError]:
+    """Failures of the run's streams that surfaced in the app, in the order of their time."""
+    return list(AppError.objects.filter(run=run_id).order_by("at_ns", "pk")[:limit])

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import replace
 
 from django.db.models import F, QuerySet
 from django.urls import reverse
 
-from dashboard.anomalies.detectors.base import SEVERITIES, Severity
+from dashboard.anomalies.detectors.base import DETECTORS, SEVERITIES, Severity
 from dashboard.anomalies.models import Checkpoint, Finding
 from dashboard.lib.panels import Piece
 from streams.models import Stream
@@ -40,7 +41,7 @@ def stream_verdict(ids: list[int]) -> dict[int, list[Piece]]:
     """The findings of streams as answers, and what could not be checked with the reason."""
     pieces: dict[int, list[Piece]] = defaultdict(list)
     for finding in _worst_first(_findings().filter(stream__in=ids)):
-        pieces[finding.stream_id or 0].append(_badge(finding))
+        pieces[finding.stream_id or 0].append(replace(_badge(finding), detail=_fix(finding)))
     for stream_id, unchecked in Checkpoint.objects.filter(stream__in=ids).values_list(
         "stream_id", "unchecked"
     ):
@@ -78,6 +79,11 @@ def _badge(finding: Finding) -> Piece:
     return Piece(
         finding.kind, finding.kind, _severity(finding), finding.certainty, finding.message, _url_of(finding)
     )
+
+
+def _fix(finding: Finding) -> str:
+    detector = DETECTORS.found.get(finding.kind)
+    return detector.fix if detector is not None else ""
 
 
 def _severity(finding: Finding) -> Severity:

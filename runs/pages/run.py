@@ -48,6 +48,7 @@ def run(request: HttpRequest, slug: str, run_id: str) -> HttpResponse:
         "event_total": events.total,
         "later_events": events.later,
         "values": _values(opener_for(request, found), found, places),
+        "app_errors": queries.app_errors_of(found.pk),
     }
     inside = request.GET.get("part") == "rows"
     return render(request, "runs/_run.html" if inside else "runs/run.html", context)

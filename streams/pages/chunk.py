@@ -22,6 +22,7 @@ from streams.order import mark_names
 from streams.pages._find import find_chunk
 from streams.pages._frames import values_in
 from streams.pages._names import title_of
+from streams.write_queries import write_of
 
 VALUES_SHOWN = 20
 
@@ -55,6 +56,7 @@ def chunk(request: HttpRequest, slug: str, name: str, arrival: int) -> HttpRespo
         "next": first + count if first + count < len(values) else None,
         "minted_ns": None if found.minted_ms is None else found.minted_ms * NS_PER_MS,
         "digest": bytes(found.digest).hex(),
+        "write": write_of(stream.pk, found.arrival) if stream.write_revision else None,
     }
     return render(request, "streams/_chunk.html" if inside else "streams/chunk.html", context)
 

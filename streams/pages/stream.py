@@ -17,6 +17,7 @@ from streams.pages._names import namespace_of, title_of
 from streams.pages._rows import divider_html, rows_html
 from streams.pages._verdict import cells_of
 from streams.pages._window import Window, window_of
+from streams.pages._writes import writers_context
 from streams.queries import has_ended, problem_after
 
 
@@ -40,7 +41,8 @@ def _judged(stream: Stream, first_problem: int | None) -> dict[str, Any]:
         "glyph": glyph(stream),
         "cells": cells_of(stream, pieces, first_problem),
         "first_problem": first_problem,
-    }
+        "told": [piece for piece in pieces if piece.severity],
+    } | writers_context(stream)
 
 
 def _listed(request: HttpRequest, stream: Stream, window: Window) -> dict[str, Any]:
