@@ -56,7 +56,7 @@ def sweep() -> None:
     """Ask for a look at every world not read for a while, and for what is due to be judged (again)."""
     from dashboard.anomalies.detect import worlds_to_judge
     from dashboard.prune import prune_if_due
-    from streams.inbox import worlds_to_apply
+    from streams.inbox import forget_applied, worlds_to_apply
     from streams.ingest import worlds_to_read
 
     for world_id in worlds_to_apply():
@@ -65,6 +65,7 @@ def sweep() -> None:
         pull.delay(world_id)
     for world_id in worlds_to_judge():
         ask_for_judging(world_id)
+    forget_applied()
     prune_if_due()
 
 

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Sum
+from django.db.models.functions import Coalesce
 
 from dashboard.anomalies import detect
 from dashboard.anomalies.models import Anomaly, Finding
@@ -77,19 +78,20 @@ def _ended() -> Q:
     return Q(run=None) | Q(run__status__in=TERMINAL)
 
 
-def _prunable() -> QuerySet[Stream]:
-    """Oldest first, streams with findings last."""
+def _prunable(before_ns: int | None = None) -> QuerySet[Stream]:
+    """Oldest first, streams with findings last; all of them, or those last written before then."""
     found = Exists(Finding.objects.filter(stream=OuterRef("pk")))
-    rows = Stream.objects.filter(_ended(), pruned_ns=None).annotate(anomalous=found)
-    return rows.order_by("anomalous", "last_stored_ns", "pk")
+    last = Coalesce("last_stored_ns", "seen_ns")  # nothing is stored of a stream known from a probe alone
+    rows = Stream.objects.filter(_ended(), pruned_ns=None)
+    if before_ns is not None:
+        rows = rows.filter(Q(last_stored_ns__lt=before_ns) | Q(last_stored_ns=None, seen_ns__lt=before_ns))
+    return rows.annotate(anomalous=found, last_ns=last).order_by("anomalous", "last_ns", "pk")
 
 
 def _prune_age(seconds: int) -> int:
     oldest = now_ns() - seconds * NS_PER_S
     dropped = 0
-    while pks := list(
-        _prunable().filter(last_stored_ns__lt=oldest).values_list("pk", flat=True)[:STREAMS_AT_ONCE]
-    ):
+    while pks := list(_prunable().filter(last_ns__lt=oldest).values_list("pk", flat=True)[:STREAMS_AT_ONCE]):
         _drop_streams(pks)
         dropped += len(pks)
     _drop_runs(oldest)
@@ -120,7 +122,8 @@ def _bytes_kept() -> int:
 def _drop_streams(pks: list[int]) -> None:
     with write_transaction():
         with connection.cursor() as cursor:
-            cursor.executemany("DELETE FROM streams_chunk WHERE stream_id = %s", [(pk,) for pk in pks])
+            for table in ("streams_chunk", "streams_write", "streams_writer"):
+                cursor.executemany(f"DELETE FROM {table} WHERE stream_id = %s", [(pk,) for pk in pks])
         Finding.objects.filter(stream__in=pks).delete()
         Anomaly.objects.annotate(left=Count("findings")).filter(left=0).delete()
         Stream.objects.filter(pk__in=pks).update(pruned_ns=now_ns())
@@ -136,4 +139,5 @@ def _drop_runs(oldest_ns: int) -> None:
                 run.events.all().delete()
                 run.steps.all().delete()
                 run.waits.all().delete()
+                run.app_errors.all().delete()
             Run.objects.filter(pk__in=pks).update(pruned_ns=now_ns(), input=None, output=None, error=None)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from dashboard.lib import doorbell
-from dashboard.lib.clock import now_ns
+from dashboard.lib.clock import NS_PER_S, now_ns
 from dashboard.lib.database import clean, write_transaction
 from runs.models import Event, InboxItem, Run, World
 from runs.observations import EventSeen
@@ -27,6 +27,8 @@ from streams.writes import record_writes
 log = logging.getLogger("tailrace.inbox")
 
 AT_ONCE = 50  # batches fetched with one query
+APPLIED_KEPT_NS = 3600 * NS_PER_S
+PROBLEMS_KEPT_NS = 7 * 86_400 * NS_PER_S
 _locks: dict[int, threading.Lock] = {}
 
 
@@ -55,6 +57,15 @@ def apply(world_id: int, stop: threading.Event, changed: Callable[[], None] = la
         finally:
             lock.release()
         doorbell.ring(doorbell.world_group(world_id), {"type": "world.changed"})
+
+
+def forget_applied() -> int:
+    """Drop batches applied long ago, whose resending is over; those with a problem are shown for a week."""
+    now = now_ns()
+    applied = InboxItem.objects.filter(applied_ns__lt=now - APPLIED_KEPT_NS, problem="")
+    told = InboxItem.objects.filter(applied_ns__lt=now - PROBLEMS_KEPT_NS)
+    with write_transaction():
+        return applied.delete()[0] + told.delete()[0]
 
 
 def _apply_one(world: World, pk: int) -> None:

@@ -12,7 +12,7 @@ from dashboard.prune import Keep, parse_keep, prune
 from dashboard.worlds import ensure_local_world
 from runs.models import Event, Run, Step
 from streams import ingest
-from streams.models import Chunk, Stream
+from streams.models import Chunk, Stream, Write, Writer
 from tests.recordings import unpack
 
 
@@ -71,3 +71,25 @@ def test_streams_with_findings_go_last(world):
     assert not Stream.objects.filter(pk__in=anomalous).exclude(pruned_ns=None).exists()
     prune(Keep(bytes=1))
     assert not Chunk.objects.exists()
+
+
+def test_what_a_probe_told_of_a_stream_goes_with_it(world):
+    stream = Stream.objects.filter(run__status="completed", head__gt=0).first()
+    unstored = Stream.objects.create(world=world, name="strm_told", run=stream.run, seen_ns=1)
+    for one in (stream, unstored):
+        writer = Writer.objects.create(stream=one, key="k", known="exact")
+        Write.objects.create(
+            stream=one,
+            writer=writer,
+            process="p",
+            number=1,
+            place=0,
+            outcome="rejected",
+            called_ns=1,
+            revision=1,
+        )
+    assert prune(Keep(seconds=10 * 365 * 86400)) == 1, "nothing is stored of it, it was seen long ago"
+    assert Write.objects.get().stream == stream
+    Stream.objects.update(last_stored_ns=1)
+    prune(Keep(seconds=50))
+    assert not Write.objects.exists() and not Writer.objects.exists()

@@ -117,11 +117,12 @@ def _quote(one: WriteFact) -> dict[str, object]:
 
 
 def _message(rejected: list[WriteFact], data: list[WriteFact], end_lost: bool) -> str:
-    by = ", ".join(dict.fromkeys(step_label(one.step_name, one.step_id) for one in rejected))
+    harmed = [one for one in rejected if not one.is_close or end_lost]
+    by = ", ".join(dict.fromkeys(step_label(one.step_name, one.step_id) for one in harmed or rejected))
     lost = [f"{len(data)} chunk{'s' if len(data) > 1 else ''}"] if data else []
     lost += ["the end marker"] if end_lost else []
-    what = (
-        f"{' and '.join(lost)} of step {by} lost" if lost else f"a repeated close by step {by}, nothing lost"
-    )
     status = next((f" with {one.status}" for one in rejected if one.status), "")
-    return f"Writes were rejected{status}: {what}."
+    if not lost:
+        return f"A repeated close by step {by} was rejected{status}: nothing was lost."
+    are = "is" if len(lost) == 1 and len(data) < 2 else "are"
+    return f"Writes of step {by} were rejected{status}: {' and '.join(lost)} {are} lost."
