@@ -85,13 +85,13 @@ def _prunable(before_ns: int | None = None) -> QuerySet[Stream]:
     rows = Stream.objects.filter(_ended(), pruned_ns=None)
     if before_ns is not None:
         rows = rows.filter(Q(last_stored_ns__lt=before_ns) | Q(last_stored_ns=None, seen_ns__lt=before_ns))
-    return rows.annotate(anomalous=found, last_ns=last).order_by("anomalous", "last_ns", "pk")
+    return rows.annotate(anomalous=found).order_by("anomalous", last, "pk")
 
 
 def _prune_age(seconds: int) -> int:
     oldest = now_ns() - seconds * NS_PER_S
     dropped = 0
-    while pks := list(_prunable().filter(last_ns__lt=oldest).values_list("pk", flat=True)[:STREAMS_AT_ONCE]):
+    while pks := list(_prunable(oldest).values_list("pk", flat=True)[:STREAMS_AT_ONCE]):
         _drop_streams(pks)
         dropped += len(pks)
     _drop_runs(oldest)
