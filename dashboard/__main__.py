@@ -18,6 +18,10 @@ def main(argv: list[str] | None = None) -> int:
         from dashboard.decode_command import decode_main
 
         return decode_main(arguments[1:], sys.stdin.buffer, sys.stdout, sys.stderr)
+    if name == "proxy":
+        from dashboard.proxy.command import proxy_main
+
+        return proxy_main(arguments[1:], sys.stdout, sys.stderr)
     _set_data(arguments)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
     from django.core.management import execute_from_command_line
