@@ -34,6 +34,10 @@ DATABASE_URL = env.text("TAILRACE_DATABASE_URL")
 REDIS_URL = env.text("TAILRACE_REDIS_URL")
 KEEP = env.text("TAILRACE_KEEP")  # an age, a size or both: 30d,2GB
 KEY_SECRET = env.secret("TAILRACE_KEY_SECRET", 16)  # seals the keys of worlds at rest
+SERVED_WORLD: int | None = None  # serve sets it: the world meant by a probe on loopback that names none
+INTAKE_REQUESTS = env.number("TAILRACE_INTAKE_REQUESTS", 200, 0.1, 100_000)  # a second and token
+INTAKE_RECORDS = env.number("TAILRACE_INTAKE_RECORDS", 50_000, 1, 10_000_000)
+INTAKE_WAITING_MB = env.number("TAILRACE_INTAKE_WAITING_MB", 512, 1, 1_000_000)  # of one world, not applied
 SWEEP_SECONDS = env.number("TAILRACE_SWEEP_SECONDS", 10, 0.1, 3600)
 
 
@@ -156,6 +160,10 @@ STATICFILES_DIRS = [_shipped("static")]
 STATIC_ROOT = env.text("TAILRACE_STATIC_ROOT") or None
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
+WHITENOISE_MIMETYPES = {
+    ".cjs": "text/javascript",
+    ".py": "text/x-python",
+}  # the probes, to be read or fetched
 
 LOGIN_URL = "sign-in"
 LOGIN_REDIRECT_URL = "home"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dashboard import account, health
+from dashboard.api import probe
 from dashboard.lib.pages import urlpatterns_of
 
 urlpatterns = [
     *urlpatterns_of("dashboard.pages"),
     *urlpatterns_of("runs.pages"),
     *urlpatterns_of("streams.pages"),
+    *probe.urlpatterns,
     *account.urlpatterns,
     *health.urlpatterns,
 ]

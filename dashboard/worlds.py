@@ -6,13 +6,21 @@ import os
 import re
 from pathlib import Path
 
+from django.conf import settings
+from django.db import IntegrityError
 from django.utils.text import slugify
 
 from dashboard.lib.clock import now_ns
-from dashboard.lib.database import clean
+from dashboard.lib.database import clean, write_transaction
 from runs.models import World
 
 LOOKED_AT = ("./.workflow-data", "./.next/workflow-data")
+PROBE = "probe"  # the kind of a world that is known from its app's probe alone
+MAX_PROBE_WORLDS = 100  # a process that makes up names must not fill the list of worlds
+
+
+class TooManyWorlds(Exception):
+    """No more worlds of kind `probe` are made; the message says so to the sender."""
 
 
 def find_location(given: str | None) -> tuple[str, str]:
@@ -41,6 +49,40 @@ def ensure_local_world(location: str) -> World:
         name=clean(name, 200),
         slug=_free_slug(name),
         created_ns=now_ns(),
+    )
+
+
+def served_world() -> World | None:
+    """The world meant where none is named: the one being served, else the only one there is."""
+    served = World.objects.filter(pk=settings.SERVED_WORLD).first() if settings.SERVED_WORLD else None
+    if served is not None:
+        return served
+    worlds = list(World.objects.order_by("pk")[:2])
+    return worlds[0] if len(worlds) == 1 else None
+
+
+def ensure_probe_world(name: str) -> World:
+    """The row of a world whose app pushes: its name is its identity. Raises TooManyWorlds."""
+    location = clean(name.strip(), 200)
+    known = World.objects.filter(kind=PROBE, location=location)
+    try:
+        with write_transaction():
+            return known.first() or _new_probe_world(location)
+    except IntegrityError:  # another process was first
+        return known.get()
+
+
+def find_or_make_world(name: str) -> World:
+    """The known world of that slug, else of that name, else a new one of kind `probe`. Raises TooManyWorlds."""
+    known = World.objects.filter(slug=name).first() or World.objects.filter(name=name).order_by("pk").first()
+    return known or ensure_probe_world(name)
+
+
+def _new_probe_world(name: str) -> World:
+    if World.objects.filter(kind=PROBE).count() >= MAX_PROBE_WORLDS:
+        raise TooManyWorlds(f"There are {MAX_PROBE_WORLDS} worlds of probes already: name one of those.")
+    return World.objects.create(
+        kind=PROBE, location=name, name=name, slug=_free_slug(name), created_ns=now_ns()
     )
 
 

@@ -17,3 +17,4 @@ class AnomaliesConfig(AppConfig):
         panels.provide("stream_badges", queries.stream_badges)
         panels.provide("stream_verdict", queries.stream_verdict)
         panels.provide("chunk_notes", queries.chunk_notes)
+        panels.provide("world_findings", queries.world_findings)

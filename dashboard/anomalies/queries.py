@@ -14,6 +14,8 @@ from dashboard.anomalies.models import Checkpoint, Finding
 from dashboard.lib.panels import Piece
 from streams.models import Stream
 
+LATEST = 10  # findings of a world shown as the latest
+
 
 def run_badges(ids: list[int]) -> dict[int, list[Piece]]:
     """Findings of runs and their streams; a run with a stream not yet judged is left out while none is found."""
@@ -47,6 +49,18 @@ def stream_verdict(ids: list[int]) -> dict[int, list[Piece]]:
     ):
         pieces[stream_id] += [
             Piece("not checked", kind=one["kind"], title=one["reason"]) for one in unchecked
+        ]
+    return pieces
+
+
+def world_findings(ids: list[int]) -> dict[int, list[Piece]]:
+    """What was found last in each world, the newest first; only what is worth a person's look."""
+    pieces: dict[int, list[Piece]] = {}
+    for world_id in ids:
+        found = _findings().filter(anomaly__world=world_id, severity__in=SEVERITIES[1:])
+        pieces[world_id] = [
+            replace(_badge(one), at=one.found_ns, detail=_fix(one))
+            for one in found.order_by("-found_ns", "-pk")[:LATEST]
         ]
     return pieces
 

@@ -11,6 +11,7 @@ What a provider does not mention was not checked; what it maps to nothing was ch
 | `stream_badges` | streams | findings                                                                 |
 | `stream_verdict`| streams | one answer each: `text`, how sure, and in `title` the one line of fact   |
 | `chunk_notes`   | streams | badges for the chunk with the arrival `at`                               |
+| `world_findings`| worlds  | what was found last: `at` is when (nanoseconds), `detail` the fix         |
 """
 
 from __future__ import annotations
@@ -25,7 +26,15 @@ from django.utils.safestring import SafeString, mark_safe
 
 log = logging.getLogger("tailrace.panels")
 
-Slot = Literal["run_badges", "run_streams", "run_moments", "stream_badges", "stream_verdict", "chunk_notes"]
+Slot = Literal[
+    "run_badges",
+    "run_streams",
+    "run_moments",
+    "stream_badges",
+    "stream_verdict",
+    "chunk_notes",
+    "world_findings",
+]
 Severity = Literal["", "ok", "info", "warning", "error", "critical"]
 
 
