@@ -7,10 +7,10 @@ import pkgutil
 from collections.abc import Callable
 from typing import TypeVar
 
-from django.http import HttpResponse
+from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path
 
-View = TypeVar("View", bound=Callable[..., HttpResponse])
+View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 
 
 def page(route: str, name: str) -> Callable[[View], View]:

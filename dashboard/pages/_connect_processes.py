@@ -50,7 +50,9 @@ def gaps_in_words(process: AppProcess) -> list[str]:
     rest = process.dropped_records - sum(_number(gap, "records") for gap in gaps)
     if rest > 0:
         told.insert(0, f"{counted(rest, 'earlier record' if gaps else 'record')} did not get here.")
-    missing = process.last_number - process.batches
+    missing = (
+        process.last_number - process.batches - process.dropped_batches
+    )  # a dropped one has a number too
     if missing > 0:
         told.append(f"Of its {process.last_number:,} batches, {missing:,} did not get here yet.")
     return told
