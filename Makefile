@@ -12,7 +12,7 @@ BENCH ?= $(sort $(wildcard bench/*.py))
 export WORLD
 LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
 
-.PHONY: help setup run demo test lint bench lock wheel clean
+.PHONY: help setup run demo test lab lint bench lock wheel clean
 .DEFAULT_GOAL := help
 
 help: ## say what there is
@@ -30,6 +30,9 @@ demo: .venv/.runtime ## start the dashboard on a recorded run, played in real ti
 test: .venv/.dev ## install what the tests need, then run them all (ARGS=... for pytest)
 	$(PY) scripts/test_needs.py
 	$(PY) -m pytest $(ARGS)
+
+lab: .venv/.dev ## apps of four SDK versions in six worlds, with the probe and without, against the truth (ARGS=...)
+	$(PY) -m tests.lab.matrix $(ARGS)
 
 lint: .venv/.dev ## style, types and the direction of imports
 	$(PY) -m ruff check .

@@ -27,8 +27,32 @@ from tests.processes import with_parent
 
 SOURCE = Path(__file__).resolve().parent / "node"
 CACHE = ROOT / ".cache"
+# Those that `make test` builds, and all those that `make lab` does.
 VERSIONS = ("4.8.9", "5.0.0-beta.55")
-SCENARIOS = ("a_clean", "b_reacquire", "c_eagerClose", "slow", "many")
+ALL_VERSIONS = ("4.2.4", "4.8.9", "5.0.0-beta.5", "5.0.0-beta.55")
+SCENARIOS = (
+    "a_clean",
+    "a_cleanArg",
+    "a_pipeTo",
+    "b_reacquire",
+    "c_eagerClose",
+    "c_eagerCloseInline",
+    "c_lateFlush",
+    "d_multi",
+    "e_retries",
+    "e_fatal",
+    "e_caught",
+    "e_wfThrows",
+    "f_sleep",
+    "f_hookResumed",
+    "f_webhook",
+    "g_parallel",
+    "g_parallelSameId",
+    "h_cancel",
+    "j_values",
+    "slow",
+    "many",
+)
 RETRY_WAITS = (5, 20, 60)
 TOOL_TIMEOUT = 600
 QUIET = {
@@ -77,7 +101,10 @@ class LabRun(subprocess.Popen[str]):
 
     def complaints(self) -> str:
         """The end of what the SDK and the driver complained about."""
-        return Path(self._errors.name).read_text()[-4000:]
+        return self.log()[-4000:]
+
+    def log(self) -> str:
+        return Path(self._errors.name).read_text()
 
     def _lines(self) -> Iterator[dict[str, str]]:
         assert self.stdout is not None
@@ -99,8 +126,8 @@ class LabRun(subprocess.Popen[str]):
 
 class LabApp:
     def __init__(self, version: str) -> None:
-        if version not in VERSIONS:
-            raise ValueError(f"the lab has no lock for {version}, only for {', '.join(VERSIONS)}")
+        if version not in ALL_VERSIONS:
+            raise ValueError(f"the lab has no lock for {version}, only for {', '.join(ALL_VERSIONS)}")
         self.version = version
         self.folder = CACHE / "lab" / version
 
@@ -120,10 +147,11 @@ class LabApp:
     def run(self, data_dir: Path, scenarios: Sequence[str], env: Mapping[str, str] | None = None) -> LabRun:
         """Starts the scenarios, one after the other, writing a local world to `data_dir`.
 
-        `env` may set LAB_TRUTH (a file for what each step meant to write), LAB_SLOW_COUNT, LAB_SLOW_PAUSE
-        (ms), LAB_MANY (chunks) and anything that the SDK itself reads.
+        `b_reacquire#2` is `b_reacquire` once more. `env` may set LAB_TRUTH (a file for what each step meant
+        to write), LAB_RESULTS and LAB_REJECTIONS (see drive.mjs), LAB_SLOW_COUNT, LAB_SLOW_PAUSE (ms),
+        LAB_SLOW_SIZE (characters), LAB_MANY (chunks) and anything that the SDK itself reads.
         """
-        unknown = set(scenarios) - set(SCENARIOS)
+        unknown = {scenario.partition("#")[0] for scenario in scenarios} - set(SCENARIOS)
         if unknown:
             raise ValueError(f"no such scenario: {', '.join(sorted(unknown))}")
         node = _need_node()
@@ -152,9 +180,10 @@ class LabApp:
 
     def _compile(self) -> None:
         wanted = self._sources_hash()
-        for name in ("server.mjs", "drive.mjs"):
-            shutil.copyfile(SOURCE / name, self.folder / name)
-        shutil.copytree(SOURCE / "workflows", self.folder / "workflows", dirs_exist_ok=True)
+        for source in SOURCE.glob("*.mjs"):
+            shutil.copyfile(source, self.folder / source.name)
+        shutil.rmtree(self.folder / "workflows", ignore_errors=True)
+        shutil.copytree(SOURCE / "workflows", self.folder / "workflows")
         output = self.folder / ".well-known"
         shutil.rmtree(output, ignore_errors=True)
         node = _need_node()
@@ -211,7 +240,7 @@ def _need_node() -> Node:
 
 def _environment(node: Node) -> dict[str, str]:
     """Ours without what would send the SDK to another world, with the chosen Node first on the PATH."""
-    foreign = ("WORKFLOW_", "LAB_", "PORT")
+    foreign = ("WORKFLOW_", "LAB_", "TAILRACE_", "VERCEL_", "PORT")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
     path = os.pathsep.join([str(node.node.parent), kept.get("PATH", os.defpath)])
     return {**kept, **QUIET, "PATH": path}

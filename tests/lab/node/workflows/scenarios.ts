@@ -1,59 +1,61 @@
 // What the tests let a real Workflow SDK do. Each workflow is one way of writing a stream; its name in
-// drive.mjs says which. Steps log what they are about to write to LAB_TRUTH, one JSON line each, before
-// they write it: that is the order the user's code meant, to compare with what was stored.
-import { getStepMetadata, getWorkflowMetadata, getWritable } from 'workflow';
-
-type Part =
-  | { type: 'start'; messageId: string }
-  | { type: 'text-start'; id: string }
-  | { type: 'text-delta'; id: string; delta: string }
-  | { type: 'text-end'; id: string }
-  | { type: 'data-status'; data: unknown }
-  | { type: 'finish'; finishReason: string };
-
-const pause = (ms: number) => new Promise<void>((done) => setTimeout(done, ms));
-
-async function intend(value: unknown) {
-  const file = process.env.LAB_TRUTH;
-  if (!file) return;
-  const { appendFileSync } = await import('node:fs');
-  const { stepId, attempt } = getStepMetadata();
-  const { workflowRunId } = getWorkflowMetadata();
-  const line = { t: Date.now(), runId: workflowRunId, stepId, attempt, stream: 'default', value };
-  appendFileSync(file, `${JSON.stringify(line)}\n`);
-}
-
-function message(deltas: string[]): Part[] {
-  return [
-    { type: 'start', messageId: 'msg-t1' },
-    { type: 'text-start', id: 't1' },
-    ...deltas.map((delta) => ({ type: 'text-delta' as const, id: 't1', delta })),
-    { type: 'text-end', id: 't1' },
-    { type: 'finish', finishReason: 'stop' },
-  ];
-}
-
-async function writeAll(parts: Part[], gap: number) {
-  'use step';
-  const writer = getWritable<Part>().getWriter();
-  for (const part of parts) {
-    await intend(part);
-    await writer.write(part);
-    if (gap) await pause(gap);
-  }
-  writer.releaseLock();
-}
-
-async function closeStream() {
-  'use step';
-  await intend('<<close>>');
-  await getWritable<Part>().close();
-}
+// scenarios.mjs says which.
+import { getWritable } from 'workflow';
+import { closeStream, writeAll, writeOne } from './steps';
+import { CLOSE, intend, message, type Part, pause } from './truth';
 
 // --- clean: one writer, then one close ---------------------------------------------------------
 export async function clean(deltas: string[], gap: number) {
   'use workflow';
   await writeAll(message(deltas), gap);
+  await closeStream();
+  return deltas.length;
+}
+
+// --- cleanArg: the same through a writable that the workflow hands to its steps -------------------
+async function writeToGiven(writable: WritableStream<Part>, parts: Part[]) {
+  'use step';
+  const writer = writable.getWriter();
+  for (const part of parts) {
+    await intend(part);
+    await writer.write(part);
+  }
+  writer.releaseLock();
+}
+
+async function closeGiven(writable: WritableStream<Part>) {
+  'use step';
+  await intend(CLOSE);
+  await writable.close();
+}
+
+export async function cleanArg(deltas: string[]) {
+  'use workflow';
+  const writable = getWritable<Part>();
+  await writeToGiven(writable, message(deltas));
+  await closeGiven(writable);
+  return deltas.length;
+}
+
+// --- pipe: a model's stream piped into the writable ----------------------------------------------
+async function pipeInto(deltas: string[]) {
+  'use step';
+  const parts = message(deltas);
+  for (const part of parts) await intend(part);
+  const source = new ReadableStream<Part>({
+    async pull(controller) {
+      const part = parts.shift();
+      if (!part) return controller.close();
+      await pause(2);
+      controller.enqueue(part);
+    },
+  });
+  await source.pipeTo(getWritable<Part>(), { preventClose: true, preventAbort: true });
+}
+
+export async function pipe(deltas: string[]) {
+  'use workflow';
+  await pipeInto(deltas);
   await closeStream();
   return deltas.length;
 }
@@ -80,14 +82,6 @@ export async function reacquire(deltas: string[]) {
 }
 
 // --- eagerClose: closed half-way, written to and closed again (upstream issue 1949) -----------------
-async function writeOne(part: Part) {
-  'use step';
-  const writer = getWritable<Part>().getWriter();
-  await intend(part);
-  await writer.write(part);
-  writer.releaseLock();
-}
-
 export async function eagerClose(deltas: string[]) {
   'use workflow';
   try {
@@ -101,6 +95,39 @@ export async function eagerClose(deltas: string[]) {
     await writeOne({ type: 'finish', finishReason: 'stop' });
     await closeStream();
   }
+}
+
+// --- eagerCloseInline: the workflow's own body tries to close -------------------------------------
+export async function eagerCloseInline(deltas: string[]) {
+  'use workflow';
+  const writable = getWritable<Part>();
+  await writeAll(message(deltas), 0);
+  let refused = '';
+  try {
+    await writable.close();
+  } catch (error) {
+    refused = String((error as Error)?.message ?? error);
+  }
+  await writeOne({ type: 'data-status', data: { persisted: true } }, 30);
+  return refused;
+}
+
+// --- lateFlush: the last step's writes are not waited for ------------------------------------------
+async function writeUnawaited(count: number) {
+  'use step';
+  const writer = getWritable<Part>().getWriter();
+  for (let n = 0; n < count; n++) {
+    const part: Part = { type: 'data-status', data: { unawaited: n } };
+    await intend(part);
+    void writer.write(part);
+  }
+  writer.releaseLock();
+}
+
+export async function lateFlush(count: number) {
+  'use workflow';
+  await writeUnawaited(count);
+  return count;
 }
 
 // --- many: as many small chunks as asked for -------------------------------------------------------
