@@ -33,7 +33,7 @@ WINDOW = 4  # frames in flight
 FRAME_ROWS = 500
 FRAME_PAUSE = 0.02  # seconds between frames
 REREAD = 5  # seconds after which the database is asked even if no doorbell rang
-WORLD_PAUSE = 1.0  # seconds between two rings of a world's socket
+WORLD_PAUSE = 0.5  # seconds between two rings of a world's socket
 MAX_MESSAGE = 1000  # bytes a client may send
 
 
