@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from dashboard.lib.clock import NS_PER_MS
 from dashboard.lib.database import clean
 from runs.models import AppError, AppProcess, InboxItem, Run, World
 from runs.observations import AppFailed
+from runs.reports import LATEST_MS, ns_of
 
 TEXT = 2000
 GAPS_KEPT = 20
@@ -40,8 +40,8 @@ def _note_app(row: AppProcess, app: Any) -> None:
     if not isinstance(app, Mapping):
         return
     row.about = {key: clean(app[key], 300) for key in _ABOUT if isinstance(app.get(key), str | int)}
-    row.sdk_version = clean(app.get("sdk") or "", 100)
-    row.language = clean(app.get("language") or "", 20)
+    row.sdk_version = clean(row.about.get("sdk", ""), 100)
+    row.language = clean(row.about.get("language", ""), 20)
     row.is_exact = app["exact"] if isinstance(app.get("exact"), bool) else None
 
 
@@ -59,7 +59,7 @@ def _gap(span: Mapping[str, Any]) -> dict[str, int] | None:
     first, last = _ms(span.get("from")), _ms(span.get("to"))
     if first is None or last is None:
         return None
-    times = {"from": round(first * NS_PER_MS), "to": round(last * NS_PER_MS)}
+    times = {"from": ns_of(first), "to": ns_of(last)}
     return times | {"records": _count(span.get("records"))}
 
 
@@ -69,17 +69,17 @@ def _note_clock(row: AppProcess, item: InboxItem, batch: Mapping[str, Any]) -> N
     offset = _ms(clock.get("offset")) if isinstance(clock, Mapping) else None
     rtt = _ms(clock.get("rtt")) if isinstance(clock, Mapping) else None
     if offset is not None and rtt is not None and rtt >= 0:
-        error_ns = round(rtt * NS_PER_MS / 2)
+        error_ns = ns_of(rtt / 2)
         if row.clock_error_ns is None or error_ns <= row.clock_error_ns or item.number >= row.last_number:
-            row.clock_offset_ns, row.clock_error_ns = round(offset * NS_PER_MS), error_ns
+            row.clock_offset_ns, row.clock_error_ns = ns_of(offset), error_ns
     elif row.clock_error_ns is None and sent is not None:
-        one_way = item.received_ns - round(sent * NS_PER_MS)
+        one_way = item.received_ns - ns_of(sent)
         known = row.clock_offset_ns
         row.clock_offset_ns = one_way if known is None else min(known, one_way)
 
 
 def _ms(value: Any) -> float | None:
-    good = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e14
+    good = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LATEST_MS
     return value if good else None
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,10 +20,16 @@ from runs.observations import (
     WriteTried,
 )
 
-PROBLEMS_KEPT = 20  # told of one batch; their number is told whole
+PROBLEMS_KEPT = 15  # told of one batch; how many there are more is told too
+_QUOTED = 150  # characters of a record that cannot be read
 _LEVELS = {"exact": "exact", "context": "step only", "inferred": "inferred"}
 _GROUP_SIZE = 1 << 20  # more chunks than a group of the SDK's writer can have
-_LONGEST_MS = 1 << 53
+_CHUNKS = 10_000  # of one record; a call hands over far fewer
+_DATA_KEPT = 64 * 1024
+# What a database can hold: whole numbers of 32 and 64 bits, and times whose sums still fit 64 bits of nanoseconds.
+_INT, _BIG = (1 << 31) - 1, 1 << 53
+_GROUPS = 1 << 42
+LATEST_MS = 4e12  # in the year 2096
 
 
 @dataclass(slots=True)
@@ -35,6 +40,7 @@ class Report:
     failures: list[AppFailed] = field(default_factory=list)
     events: list[EventSeen] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    more_problems: int = 0  # beyond those that are told
 
     def run_ids(self) -> set[str]:
         named = {one.run_id for one in self.writes} | {one.run_id for one in self.failures}
@@ -52,16 +58,24 @@ def read_batch(batch: Mapping[str, Any]) -> Report:
     for place, record in enumerate(batch["records"]):
         try:
             _take(report, process, place, record)
-        except (_Unreadable, TypeError, ValueError, KeyError, OverflowError) as error:
-            _complain(report, f"record {place}: {error}")
+        except _Unreadable as error:
+            _complain(report, f"record {place}: {error}", record)
     return report
 
 
-def _complain(report: Report, problem: str) -> None:
+def _complain(report: Report, problem: str, record: Any) -> None:
     if len(report.problems) < PROBLEMS_KEPT:
-        report.problems.append(problem[:300])
-    elif len(report.problems) == PROBLEMS_KEPT:
-        report.problems.append("and more")
+        report.problems.append(f"{problem}: {_quoted(record)}")
+    else:
+        report.more_problems += 1
+
+
+def _quoted(record: Any) -> str:
+    """How it begins: the record itself is kept nowhere else."""
+    try:
+        return json.dumps(record, ensure_ascii=False)[:_QUOTED]
+    except (RecursionError, ValueError):  # nested too deeply, a number of too many digits
+        return "not to be quoted"
 
 
 def _take(report: Report, process: str, place: int, record: Any) -> None:
@@ -69,46 +83,60 @@ def _take(report: Report, process: str, place: int, record: Any) -> None:
         raise _Unreadable("not an object")
     taker = _TAKERS.get(_text(record, "type"))
     if taker is None:
-        raise _Unreadable(f"unknown type {record.get('type')!r}")
+        raise _Unreadable(f"unknown type {_text(record, 'type')[:40]!r}")
     taker(report, process, place, record)
 
 
 def _take_write(report: Report, process: str, place: int, record: Mapping[str, Any]) -> None:
     error = _object(record, "error")
-    is_close = _text(record, "op") == "close"
+    is_close = _named(record, "op") == "close"
+    if not is_close and record["op"] != "write":
+        raise _Unreadable("op is neither write nor close")
     chunks: list[Any] = [{"pair": record.get("pair")}] if is_close else _list(record, "chunks")
-    took = _number(record, "took")
-    ok = record.get("ok")
+    ok, took_ns = _outcome(record)
+    why = _text(error, "message") or _text(error, "name") or "refused"
     base = {
         "is_close": is_close,
         "is_sent": True,
-        "ok": ok if isinstance(ok, bool) else None,
-        "called_ns": _ns(_needed(record, "called")),
-        "took_ns": None if took is None else max(0, round(took * NS_PER_MS)),
-        "error": _text(error, "message") or _text(error, "name"),
-        "status": _whole(error, "status"),
+        "ok": ok,
+        "called_ns": ns_of(_needed(record, "called")),
+        "took_ns": took_ns,
+        "error": why if ok is False else "",
+        "status": _whole(error, "status", _INT) if ok is False else None,
         "is_overlapping": bool(_list(record, "overlaps")),
-        "acquired": _whole(record, "acquired"),
+        "acquired": _whole(record, "acquired", _INT),
     }
-    report.writes += _writes(process, record, chunks, base)
+    report.writes += list(_writes(process, record, chunks, base))
+
+
+def _outcome(record: Mapping[str, Any]) -> tuple[bool | None, int | None]:
+    """Whether a call was acknowledged, and how long it took: both are known, or neither is."""
+    ok, took = record.get("ok"), _number(record, "took")
+    if not isinstance(ok, bool):
+        return None, None
+    if took is None:
+        return (None, None) if ok else (False, 0)
+    return ok, max(0, round(took * NS_PER_MS))
 
 
 def _take_unsent(report: Report, process: str, place: int, record: Mapping[str, Any]) -> None:
-    at_ns = _ns(_needed(record, "at"))
+    at_ns = ns_of(_needed(record, "at"))
+    writes: list[WriteTried] = []
     for offset, chunk in enumerate(_list(record, "chunks")):
         called = _number(_as_object(chunk), "called")
         base = {
             "is_close": False,
             "is_sent": False,
             "ok": None,
-            "called_ns": at_ns if called is None else _ns(called),
+            "called_ns": at_ns if called is None else ns_of(called),
             "took_ns": None,
             "error": _text(record, "why") or "never reached the world",
             "status": None,
             "is_overlapping": False,
             "acquired": None,
         }
-        report.writes += _writes(process, record, [chunk], base, offset)
+        writes += _writes(process, record, [chunk], base, offset)
+    report.writes += writes
 
 
 def _writes(
@@ -119,7 +147,7 @@ def _writes(
     if number is None:
         raise _Unreadable("n is missing")
     step, sdk_writer = _step(record), _text(record, "writer")
-    group = _whole(record, "group")
+    group = _whole(record, "group", _GROUPS)
     for place, chunk in enumerate(chunks, first):
         chunk = _as_object(chunk)
         pair, order = _whole(chunk, "pair"), _whole(chunk, "order")
@@ -146,12 +174,12 @@ def _step(record: Mapping[str, Any]) -> StepKnown:
     if not _text(step, "id"):
         return StepKnown()
     known = _LEVELS.get(_text(step, "known"), "step only")
-    return StepKnown(_text(step, "id"), _text(step, "name"), _whole(step, "attempt"), known)
+    return StepKnown(_text(step, "id"), _text(step, "name"), _whole(step, "attempt", _INT), known)
 
 
 def _take_error(report: Report, process: str, place: int, record: Mapping[str, Any]) -> None:
     step_id, number = _text(_object(record, "step"), "id"), _whole(record, "write")
-    at_ns = _ns(_needed(record, "at"))
+    at_ns = ns_of(_needed(record, "at"))
     kind, name, message = (_text(record, key) for key in ("kind", "name", "message"))
     report.failures.append(
         AppFailed(_text(record, "run"), kind, at_ns, name, message, step_id, number, place)
@@ -163,10 +191,13 @@ def _take_event(report: Report, process: str, place: int, record: Mapping[str, A
     run_id, kind = _named(record, "run"), _named(record, "event")
     if record.get("ok") is not True:
         return
-    at_ns = _ns(_needed(record, "called") + (_number(record, "took") or 0))
+    at_ns = ns_of(_needed(record, "called") + (_number(record, "took") or 0))
+    number = _whole(record, "n")
+    if number is None:
+        raise _Unreadable("n is missing")
     details = {key: record[key] for key in ("step_name", "workflow") if isinstance(record.get(key), str)}
     data = b"JSON" + json.dumps(details).encode() if details else None
-    event_id = f"{at_ns:020d} {process} {_whole(record, 'n')}"  # sorts by time, as readers of events expect
+    event_id = f"{at_ns:020d} {process} {number}"  # sorts by time, as readers of events expect
     report.events.append(EventSeen(run_id, event_id, kind, at_ns, _text(record, "id"), at_ns, data))
 
 
@@ -191,7 +222,11 @@ def _object(record: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 def _list(record: Mapping[str, Any], key: str) -> list[Any]:
     value = record.get(key)
-    return value if isinstance(value, list) else []
+    if not isinstance(value, list):
+        return []
+    if len(value) > _CHUNKS:
+        raise _Unreadable(f"{key} has {len(value):,} entries")
+    return value
 
 
 def _text(record: Mapping[str, Any], key: str) -> str:
@@ -208,9 +243,8 @@ def _named(record: Mapping[str, Any], key: str) -> str:
 
 def _number(record: Mapping[str, Any], key: str) -> float | None:
     value = record.get(key)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return None
-    return value if abs(value) < _LONGEST_MS else None
+    good = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LATEST_MS
+    return value if good else None  # NaN is less than nothing
 
 
 def _needed(record: Mapping[str, Any], key: str) -> float:
@@ -220,13 +254,13 @@ def _needed(record: Mapping[str, Any], key: str) -> float:
     return value
 
 
-def _whole(record: Mapping[str, Any], key: str) -> int | None:
+def _whole(record: Mapping[str, Any], key: str, most: int = _BIG) -> int | None:
     value = record.get(key)
-    good = isinstance(value, int) and not isinstance(value, bool) and abs(value) < _LONGEST_MS
+    good = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most
     return value if good else None
 
 
-def _ns(milliseconds: float) -> int:
+def ns_of(milliseconds: float) -> int:
     """To the microsecond, which is as good as a float of milliseconds since 1970 is."""
     return round(milliseconds * 1000) * 1000
 
@@ -236,14 +270,18 @@ def _digest(chunk: Mapping[str, Any]) -> bytes | None:
     if not text:
         return None
     try:
-        return bytes.fromhex(text[:16]) if len(text) >= 16 else None
+        digest = bytes.fromhex(text[:16])  # it passes over blanks
     except ValueError:
-        raise _Unreadable("hash is not hexadecimal") from None
+        digest = b""
+    if len(digest) < 8:
+        raise _Unreadable("hash is not at least 16 hexadecimal digits")
+    return digest
 
 
 def _data(chunk: Mapping[str, Any]) -> bytes | None:
     text = _text(chunk, "data")
     try:
-        return base64.b64decode(text, validate=True) if text else None
+        data = base64.b64decode(text, validate=True) if text else None
     except (binascii.Error, ValueError):
         raise _Unreadable("data is not base64") from None
+    return None if data is None or len(data) > _DATA_KEPT else data

@@ -34,6 +34,11 @@ class Advance:
     revision: int
 
 
+def lock_world(world_pk: int) -> None:
+    """For transactions that change several streams: one at a time in a world, so that none waits for another."""
+    list(World.objects.select_for_update(no_key=True).filter(pk=world_pk).values_list("pk"))
+
+
 def ensure_streams(world: World, names: Iterable[str]) -> dict[str, Stream]:
     """Stream rows by name, locked, in one order for all readers (no deadlock)."""
     wanted = sorted({clean(name, ID) for name in names})

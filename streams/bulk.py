@@ -41,6 +41,7 @@ _UPDATE = (
     "UPDATE streams_chunk SET position = %s, marks = %s, revision = %s WHERE stream_id = %s AND arrival = %s"
 )
 _JOIN = "UPDATE streams_chunk SET writer_id = %s, sequence = %s WHERE stream_id = %s AND arrival = %s"
+_MATCH = "UPDATE streams_write SET outcome = %s, arrival = %s, chunk_id = %s, revision = %s WHERE id = %s"
 _RESEQUENCE = "UPDATE streams_chunk SET sequence = %s WHERE stream_id = %s AND arrival = %s"
 
 
@@ -71,7 +72,14 @@ def update_places(rows: Sequence[tuple[int | None, int, int, int, int]]) -> None
             cursor.executemany(_UPDATE, rows)
 
 
-def update_writers(rows: Sequence[tuple[int, int | None, int, int]]) -> None:
+def update_matches(rows: Sequence[tuple[str, int | None, str, int, int]]) -> None:
+    """Set (outcome, arrival, chunk_id, revision) of a write."""
+    if rows:
+        with connection.cursor() as cursor:
+            cursor.executemany(_MATCH, rows)
+
+
+def update_writers(rows: Sequence[tuple[int | None, int | None, int, int | None]]) -> None:
     """Set (writer_id, sequence) of (stream_id, arrival)."""
     if rows:
         with connection.cursor() as cursor:

@@ -1,7 +1,8 @@
 """What apps push, applied: the inbox is read in order, one short transaction a batch.
 
 A batch stays in the inbox until the transaction that holds its rows marks it as applied, so a crash in between
-applies it once more, which changes nothing.
+applies it once more, which changes nothing. A batch that the database refuses is kept as it is, with the reason, and
+those behind it are applied.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from django.db import InterfaceError, OperationalError
+
 from dashboard.lib import doorbell
 from dashboard.lib.clock import NS_PER_S, now_ns
 from dashboard.lib.database import clean, write_transaction
@@ -21,12 +24,13 @@ from runs.processes import note_batch, record_failures
 from runs.record import Batch, ensure_runs, record
 from runs.reports import Report, read_batch
 from runs.worlds.probe import ProbeWorld, run_of
-from streams.arrivals import touch_streams_of
+from streams.arrivals import lock_world, touch_streams_of
 from streams.writes import record_writes
 
 log = logging.getLogger("tailrace.inbox")
 
 AT_ONCE = 50  # batches fetched with one query
+PROBLEM = 4000  # characters
 APPLIED_KEPT_NS = 3600 * NS_PER_S
 PROBLEMS_KEPT_NS = 7 * 86_400 * NS_PER_S
 _locks: dict[int, threading.Lock] = {}
@@ -69,13 +73,26 @@ def forget_applied() -> int:
 
 
 def _apply_one(world: World, pk: int) -> None:
+    try:
+        _apply_whole(world, pk)
+    except (OperationalError, InterfaceError):
+        raise  # the database is away, or two writers stood in each other's way: it is tried again
+    except Exception as error:  # at this edge: one batch must not stop all that come after it
+        log.exception("batch %s cannot be applied", pk)
+        problem = clean(f"the batch cannot be applied: {type(error).__name__}: {error}", PROBLEM)
+        with write_transaction():
+            InboxItem.objects.filter(pk=pk, applied_ns=None).update(applied_ns=now_ns(), problem=problem)
+
+
+def _apply_whole(world: World, pk: int) -> None:
     with write_transaction():
+        lock_world(world.pk)
         item = InboxItem.objects.select_for_update().filter(pk=pk, applied_ns=None).first()
         if item is None:
             return
         problems = _take(world, item)
         item.applied_ns, item.body = now_ns(), b""
-        item.problem = clean("; ".join(problems), 4000)
+        item.problem = clean("\n".join(problems), PROBLEM)
         item.save(update_fields=["applied_ns", "body", "problem"])
 
 
@@ -88,7 +105,8 @@ def _take(world: World, item: InboxItem) -> list[str]:
         log.warning("batch %s of %s cannot be read: %s", item.number, item.process, error)
         return [f"the batch cannot be read: {error}"]
     _record(world, item, batch, report)
-    return report.problems
+    more = [f"and {report.more_problems} more"] if report.more_problems else []
+    return report.problems + more
 
 
 def _record(world: World, item: InboxItem, batch: Mapping[str, Any], report: Report) -> None:

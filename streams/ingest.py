@@ -174,6 +174,7 @@ def store(world: World, batch: Sequence[Observation]) -> tuple[list[arrivals.Adv
     """One batch in one transaction; returns the streams that advanced, whether anything changed, the new cursor."""
     sorted_out = Batch(batch)
     with write_transaction():
+        arrivals.lock_world(world.pk)
         recorded = record(world, sorted_out)
         linked = arrivals.record_streams(world, sorted_out.of(StreamSeen), recorded)
         advances = arrivals.record_chunks(world, sorted_out.of(ChunkSeen))

@@ -86,15 +86,12 @@ class WriteLedger:
 
     def put(self, facts: Iterable[WriteFact]) -> bool:
         """Take new or newer facts; returns whether there were any."""
-        before = len(self._facts)
-        changed = False
-        for fact in facts:
-            self._facts[fact.pk] = fact
-            changed = True
-        if changed or len(self._facts) != before:
-            for name in ("facts", "by_step", "order"):
+        fresh = {fact.pk: fact for fact in facts}
+        self._facts |= fresh
+        if fresh:
+            for name in ("facts", "by_step", "order", "failed"):
                 self.__dict__.pop(name, None)
-        return changed
+        return bool(fresh)
 
     @cached_property
     def facts(self) -> list[WriteFact]:
@@ -109,6 +106,20 @@ class WriteLedger:
             if fact.step_id:
                 groups[fact.by].append(fact)
         return dict(groups)
+
+    @cached_property
+    def failed(self) -> list[WriteFact]:
+        """What was refused or lost, but for what is known to have been written again with success."""
+        failed = [one for one in self.facts if one.outcome in {REJECTED, LOST}]
+        if not failed:
+            return []
+        others = (
+            one for one in self.facts if one.outcome not in {REJECTED, LOST} and one.took_ns is not None
+        )
+        again = {(one.process, one.scope, one.order) for one in others if not one.is_close}
+        return [
+            one for one in failed if one.order is None or (one.process, one.scope, one.order) not in again
+        ]
 
     @cached_property
     def order(self) -> WriterOrder:

@@ -82,7 +82,7 @@ class Write(models.Model):
     """
 
     stream = models.ForeignKey(Stream, on_delete=models.CASCADE, related_name="writes", db_index=False)
-    writer = models.ForeignKey(Writer, on_delete=models.CASCADE, related_name="writes")
+    writer = models.ForeignKey(Writer, on_delete=models.CASCADE, related_name="writes", db_index=False)
     process = models.CharField(max_length=100)
     number = models.BigIntegerField()  # of the call within its process
     place = models.IntegerField()  # of the chunk within the call, from 0
@@ -112,6 +112,8 @@ class Write(models.Model):
         ]
         indexes: ClassVar = [
             models.Index(fields=["stream", "revision"], name="write_revisions"),
+            models.Index(fields=["stream", "arrival", "digest"], name="write_arrivals"),
+            models.Index(fields=["writer", "order"], name="write_orders"),
             models.Index(fields=["stream"], condition=models.Q(outcome="unmatched"), name="writes_unmatched"),
         ]
 

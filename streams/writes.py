@@ -1,6 +1,6 @@
-"""Writes that probes and proxies report: stored, and matched with chunks. The only writer of Write and Writer.
+"""Writes that probes and proxies report. With `streams.matching` the only writer of Write and Writer.
 
-A report may come before or after its chunk is seen. Outcomes: `stored`; `rejected` (the world refused it);
+Outcomes: `stored`; `rejected` (the world refused it);
 `lost` (acknowledged, or written by the step, and not stored although the world was read since);
 `unmatched` (not known, or not yet). Called inside one write transaction.
 """
@@ -9,25 +9,21 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from sys import intern
+from typing import Any
 
-from django.db.models import F, QuerySet
+from django.db.models import OuterRef, Subquery
 
-from dashboard.lib.clock import NS_PER_MS, NS_PER_S
 from dashboard.lib.database import clean
-from runs.models import AppProcess, Run, World
+from runs.models import Run, World
 from runs.observations import WriteTried
 from runs.record import ID, TEXT
 from streams import bulk
 from streams.arrivals import ensure_streams
-from streams.joining import WIDE_SLACK_NS, Stored, Tried, key_of, match, match_by_time
-from streams.ledger import LOST, REJECTED, STORED, UNMATCHED, StepAttempt, WriteFact, WriteLedger
-from streams.models import Chunk, Stream, Write, Writer
+from streams.ledger import LOST, REJECTED, UNMATCHED, StepAttempt, WriteFact, WriteLedger
+from streams.models import Stream, Write, Writer
 
-LOST_AFTER_NS = (
-    3 * NS_PER_S
-)  # how long before the last look at the whole world a write must have been acknowledged
 AT_ONCE = 500
-OTHER_BYTES = "stored with other bytes than were written"
 
 
 def record_writes(world: World, seen: Sequence[WriteTried], runs: Mapping[str, Run]) -> list[Stream]:
@@ -50,10 +46,15 @@ def record_writes(world: World, seen: Sequence[WriteTried], runs: Mapping[str, R
 
 
 def _store(stream: Stream, seen: Sequence[WriteTried]) -> None:
-    writers = _ensure_writers(stream, seen)
-    rows = [_row(stream, writers[_writer_key(one)], one) for one in seen]
+    unique: dict[tuple[str, int, int], WriteTried] = {}
+    for one in seen:
+        unique.setdefault((one.process, one.number, one.place), one)
+    writers = _ensure_writers(stream, unique.values())
+    rows = [_row(stream, writers[_writer_key(one)], one) for one in unique.values()]
+    behind = _number(stream, rows)
     Write.objects.bulk_create(rows, ignore_conflicts=True, batch_size=AT_ONCE)
-    _number(stream, {writer for writer in writers.values() if writer.scope})
+    for scope, lowest in behind.items():
+        _renumber(stream, scope, lowest)
 
 
 def _row(stream: Stream, writer: Writer, one: WriteTried) -> Write:
@@ -83,8 +84,13 @@ def _ensure_writers(stream: Stream, seen: Iterable[WriteTried]) -> dict[str, Wri
         key = _writer_key(one)
         if key not in wanted:
             wanted[key] = _writer(stream, key, one)
-    Writer.objects.bulk_create(wanted.values(), ignore_conflicts=True)
-    return {row.key: row for row in Writer.objects.filter(stream=stream, key__in=wanted)}
+    rows = Writer.objects.filter(stream=stream)
+    found = {row.key: row for some in _batched(list(wanted)) for row in rows.filter(key__in=some)}
+    missing = [key for key in wanted if key not in found]
+    if missing:
+        Writer.objects.bulk_create([wanted[key] for key in missing], ignore_conflicts=True)
+        found |= {row.key: row for some in _batched(missing) for row in rows.filter(key__in=some)}
+    return found
 
 
 def _writer(stream: Stream, key: str, one: WriteTried) -> Writer:
@@ -97,21 +103,57 @@ def _writer(stream: Stream, key: str, one: WriteTried) -> Writer:
     )  # fmt: skip
 
 
-def _number(stream: Stream, writers: Iterable[Writer]) -> None:
-    """The writer's order of data chunks, from 0 within each scope. Reports come in the order calls end."""
-    for scope in {writer.scope for writer in writers}:
-        rows = Write.objects.filter(stream=stream, writer__scope=scope, is_close=False, order__isnull=False)
-        lowest = rows.filter(sequence=None).order_by("order").values_list("order", flat=True).first()
-        if lowest is None:
-            continue
-        _renumber(stream, rows, lowest)
+def _number(stream: Stream, rows: Sequence[Write]) -> dict[str, int]:
+    """The writers' order of data chunks that follow all that is known of their scope, from 0 within each.
+
+    Reports come in the order in which calls end: scopes with a chunk that belongs before others are returned, each
+    with the lowest order that came.
+    """
+    scopes: defaultdict[str, list[Write]] = defaultdict(list)
+    for row in rows:
+        if row.order is not None and not row.is_close:
+            scopes[row.writer.scope].append(row)
+    lasts = _last_orders(stream, scopes)
+    behind: dict[str, int] = {}
+    for scope, some in scopes.items():
+        some.sort(key=lambda row: (row.order or 0, row.number, row.place))
+        lowest = some[0].order or 0
+        last, number = lasts.get(scope, (lowest - 1, -1))
+        if lowest <= last:
+            behind[scope] = lowest
+        else:
+            for row in some:
+                number += 1
+                row.sequence = number
+    return behind
 
 
-def _renumber(stream: Stream, rows: QuerySet[Write], lowest: int) -> None:
-    number = rows.filter(order__lt=lowest).count()
+def _last_orders(
+    stream: Stream, scopes: Iterable[str], below: int | None = None
+) -> dict[str, tuple[int, int]]:
+    """The highest order of each scope that is numbered (and is `below` another), and its number."""
+    numbered = Write.objects.filter(writer=OuterRef("pk"), is_close=False, sequence__isnull=False)
+    if below is not None:
+        numbered = numbered.filter(order__lt=below)
+    last = numbered.order_by("-order", "-number", "-place")
+    columns = ("scope", Subquery(last.values("order")[:1]), Subquery(last.values("sequence")[:1]))
+    found: dict[str, tuple[int, int]] = {}
+    for some in _batched(list(scopes)):
+        writers = Writer.objects.filter(stream=stream, scope__in=some)
+        for scope, order, number in writers.values_list(*columns):
+            if order is not None:
+                found[scope] = max(found.get(scope, (order, number)), (order, number))
+    return found
+
+
+def _renumber(stream: Stream, scope: str, lowest: int) -> None:
+    number = _last_orders(stream, [scope], below=lowest).get(scope, (0, -1))[1] + 1
+    rows = Write.objects.filter(
+        stream=stream, writer__stream=stream, writer__scope=scope, is_close=False, order__gte=lowest
+    )
     changed: list[Write] = []
     columns = ("pk", "sequence", "arrival")
-    for row in rows.filter(order__gte=lowest).order_by("order", "number", "place").only(*columns):
+    for row in rows.order_by("order", "number", "place").only(*columns):
         if row.sequence != number:
             row.sequence, row.revision = number, stream.write_revision
             changed.append(row)
@@ -121,109 +163,8 @@ def _renumber(stream: Stream, rows: QuerySet[Write], lowest: int) -> None:
     bulk.update_sequences(joined)
 
 
-def join(stream: Stream) -> bool:
-    """Match what came since the last time, and tell what is lost; returns whether anything changed.
-
-    The stream's row is locked, and saved if something did.
-    """
-    if not stream.write_revision:
-        return False
-    looked_ns = stream.world.looked_ns or 0
-    is_new = stream.joined_head < stream.head or stream.joined_revision < stream.write_revision
-    if not is_new and stream.joined_look_ns == looked_ns:
-        return False
-    before = stream.write_revision
-    if is_new:
-        _match(stream)
-    _tell_lost(stream, looked_ns)
-    stream.joined_head, stream.joined_revision = stream.head, stream.write_revision
-    stream.joined_look_ns = looked_ns
-    stream.save(update_fields=["joined_head", "joined_revision", "joined_look_ns", "write_revision"])
-    return stream.write_revision != before
-
-
-def _match(stream: Stream) -> None:
-    open_writes = Write.objects.filter(stream=stream, arrival=None, is_sent=True)
-    fresh = open_writes.filter(revision__gt=stream.joined_revision)
-    oldest_ns = fresh.order_by("called_ns").values_list("called_ns", flat=True).first()
-    chunks = list(_open_chunks(stream, oldest_ns))
-    if not chunks:
-        return
-    found = match(_tried(open_writes), chunks)
-    if found:
-        stream.write_revision += 1
-        _store_matches(stream, found)
-
-
-def _tried(writes: QuerySet[Write]) -> Iterator[Tried]:
-    columns = (
-        "pk", "is_close", "digest", "outcome", "called_ns", "took_ns", "order", "number", "place",
-    )  # fmt: skip
-    for pk, is_close, digest, outcome, called, took, order, number, place in writes.values_list(*columns):
-        ends = None if took is None else called + took
-        rank = (number if order is None else order, number, place)
-        yield Tried(pk, key_of(is_close, digest), outcome in {UNMATCHED, LOST}, called, ends, rank)
-
-
-def _open_chunks(stream: Stream, oldest_ns: int | None) -> Iterator[Stored]:
-    """Chunks without a writer that a write can have become: the newest back to the oldest new write's call."""
-    rows = Chunk.objects.filter(stream=stream).order_by("-arrival")
-    columns = ("arrival", "chunk_id", "is_close", "digest", "minted_ms", "stored_ns", "writer_id")
-    bound_ns = None if oldest_ns is None else oldest_ns - WIDE_SLACK_NS
-    for arrival, chunk_id, is_close, digest, minted_ms, stored_ns, writer_id in rows.values_list(
-        *columns
-    ).iterator(chunk_size=1000):
-        at_ns = stored_ns if minted_ms is None else minted_ms * NS_PER_MS
-        if arrival <= stream.joined_head and (bound_ns is None or at_ns < bound_ns):
-            return
-        if writer_id is None:
-            minted_ns = None if minted_ms is None else minted_ms * NS_PER_MS
-            yield Stored(arrival, chunk_id, key_of(is_close, bytes(digest)), minted_ns)
-
-
-def _store_matches(stream: Stream, found: Mapping[int, Stored], note: str = "") -> None:
-    rows = (
-        Write.objects.filter(stream=stream, pk__in=found)
-        if len(found) < AT_ONCE
-        else (Write.objects.filter(stream=stream, arrival=None))
-    )
-    changed = [row for row in rows.defer("data") if row.pk in found]
-    for row in changed:
-        row.outcome, row.revision = STORED, stream.write_revision
-        row.arrival, row.chunk_id = found[row.pk].arrival, found[row.pk].chunk_id
-        row.error = note or row.error
-    Write.objects.bulk_update(
-        changed, ["outcome", "revision", "arrival", "chunk_id", "error"], batch_size=AT_ONCE
-    )
-    bulk.update_writers([(row.writer_id, row.sequence, stream.pk, row.arrival or 0) for row in changed])
-
-
-def _tell_lost(stream: Stream, looked_ns: int) -> None:
-    """Acknowledged writes that a later look at the whole world did not find. `looked_ns` is our clock."""
-    if not looked_ns or stream.expired or stream.pruned_ns is not None or stream.world.kind == "probe":
-        return
-    waiting = Write.objects.filter(stream=stream, outcome=UNMATCHED, took_ns__isnull=False)
-    offsets = dict(
-        AppProcess.objects.filter(world=stream.world_id, process__in=waiting.values("process")).values_list(
-            "process", "clock_offset_ns"
-        )
-    )
-    late: list[Tried] = []
-    for process, offset_ns in offsets.items():
-        bound_ns = looked_ns - LOST_AFTER_NS - (offset_ns or 0)
-        rows = waiting.filter(process=process).annotate(ended=F("called_ns") + F("took_ns"))
-        late += _tried(rows.filter(ended__lt=bound_ns))
-    if late:
-        stream.write_revision += 1
-        found = match_by_time(late, list(_open_chunks(stream, min(one.from_ns for one in late))))
-        _store_matches(stream, found, OTHER_BYTES)
-        _mark_lost(stream, [one.pk for one in late if one.pk not in found])
-
-
-def _mark_lost(stream: Stream, lost: list[int]) -> None:
-    for at in range(0, len(lost), AT_ONCE):
-        some = Write.objects.filter(pk__in=lost[at : at + AT_ONCE])
-        some.update(outcome=LOST, revision=stream.write_revision)
+def _batched(keys: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (keys[at : at + AT_ONCE] for at in range(0, len(keys), AT_ONCE))
 
 
 def streams_of_steps(world_id: int, ledger: WriteLedger) -> dict[StepAttempt, int]:
@@ -241,7 +182,9 @@ def streams_of_steps(world_id: int, ledger: WriteLedger) -> dict[StepAttempt, in
 
 def worlds_with_open_writes() -> list[int]:
     """Worlds with acknowledged writes that are not stored as far as is known."""
-    waiting = Write.objects.filter(outcome=UNMATCHED, took_ns__isnull=False, stream__pruned_ns=None)
+    waiting = Write.objects.filter(
+        outcome=UNMATCHED, took_ns__isnull=False, stream__pruned_ns=None, stream__expired=False
+    )
     found = waiting.exclude(stream__world__kind="probe").values_list("stream__world", flat=True)
     return list(found.distinct())
 
@@ -250,7 +193,9 @@ def facts_since(stream_id: int, revision: int) -> Iterator[WriteFact]:
     """Writes of a stream that became known or changed after `revision`."""
     rows = Write.objects.filter(stream=stream_id, revision__gt=revision)
     for row in rows.values_list(*_FACT_COLUMNS).iterator(chunk_size=1000):
-        yield WriteFact(*row)
+        # A long stream has the same few names on every row, and all of them stay in memory while it is judged.
+        values: Iterator[Any] = (intern(value) if type(value) is str else value for value in row)
+        yield WriteFact(*values)
 
 
 _FACT_COLUMNS = (

@@ -26,9 +26,10 @@ from streams.arrivals import mark_moved
 from streams.facts import ChunkFact, RunFacts, StepFacts, StreamFacts
 from streams.ingest import ring_stream
 from streams.ledger import WriteLedger
+from streams.matching import join
 from streams.models import Chunk, Stream
 from streams.order import BEHIND
-from streams.writes import facts_since, join, streams_of_steps
+from streams.writes import facts_since, streams_of_steps
 
 log = logging.getLogger("tailrace.detect")
 

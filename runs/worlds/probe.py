@@ -9,7 +9,7 @@ from threading import Event as StopEvent
 from typing import Any
 
 from runs.observations import EventSeen, Observation, RunSeen, StepSeen
-from runs.worlds.base import Seen, World, WorldError
+from runs.worlds.base import TERMINAL, Seen, World, WorldError
 
 _RUN_STATES = {
     "run_created": "pending",
@@ -45,7 +45,10 @@ class ProbeWorld(World):
 
 
 def run_of(run_id: str, events: Iterable[EventSeen], sdk_version: str = "") -> tuple[RunSeen, list[StepSeen]]:
-    """A run and its steps from all events known of it, in any order."""
+    """A run and its steps from all events known of it, in any order.
+
+    Their times are of the clocks of the processes that made them, so that a run may seem to end before it begins.
+    """
     run = RunSeen(run_id, "", "", 0, sdk_version=sdk_version)
     steps: dict[str, StepSeen] = {}
     for event in sorted(events, key=lambda one: (one.source_ns, one.event_id)):
@@ -59,27 +62,32 @@ def run_of(run_id: str, events: Iterable[EventSeen], sdk_version: str = "") -> t
 def _with_run_event(run: RunSeen, event: EventSeen) -> RunSeen:
     at_ns, kind = event.source_ns, event.type
     run = replace(run, source_ns=max(run.source_ns, at_ns), workflow=run.workflow or _said(event, "workflow"))
+    if kind == "run_created" and run.created_ns is None:
+        run = replace(run, created_ns=at_ns)
+    if kind == "run_started" and run.started_ns is None:
+        run = replace(run, started_ns=at_ns)
     if kind not in _RUN_STATES or run.completed_ns is not None:
         return run
-    run = replace(run, status=_RUN_STATES[kind])
-    if kind == "run_created":
-        return replace(run, created_ns=at_ns)
-    if kind == "run_started":
-        return replace(run, started_ns=run.started_ns or at_ns)
-    return replace(run, completed_ns=at_ns)
+    status = _RUN_STATES[kind]
+    if status in TERMINAL:
+        return replace(run, status=status, completed_ns=at_ns)
+    return run if run.status == "running" else replace(run, status=status)
 
 
 def _with_step_event(step: StepSeen, event: EventSeen) -> StepSeen:
     at_ns, kind = event.source_ns, event.type
     step = replace(step, source_ns=max(step.source_ns, at_ns), name=step.name or _said(event, "step_name"))
+    if kind == "step_created" and step.created_ns is None:
+        step = replace(step, created_ns=at_ns)
+    if kind == "step_started":
+        started_ns = at_ns if step.started_ns is None else step.started_ns
+        step = replace(step, started_ns=started_ns, attempt=(step.attempt or 0) + 1)
     if step.completed_ns is not None:
         return step
-    step = replace(step, status=_STEP_STATES[kind])
-    if kind == "step_created":
-        return replace(step, created_ns=at_ns)
-    if kind == "step_started":
-        return replace(step, started_ns=step.started_ns or at_ns, attempt=(step.attempt or 0) + 1)
-    return step if kind == "step_retrying" else replace(step, completed_ns=at_ns)
+    status = _STEP_STATES[kind]
+    if status in TERMINAL:
+        return replace(step, status=status, completed_ns=at_ns)
+    return step if kind == "step_created" and step.status else replace(step, status=status)
 
 
 def _said(event: EventSeen, key: str) -> str:

@@ -74,10 +74,10 @@ class Migration(migrations.Migration):
                 ('chunk_id', models.CharField(blank=True, default='', max_length=255)),
                 ('revision', models.BigIntegerField()),
                 ('stream', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='writes', to='streams.stream')),
-                ('writer', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='writes', to='streams.writer')),
+                ('writer', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='writes', to='streams.writer')),
             ],
             options={
-                'indexes': [models.Index(fields=['stream', 'revision'], name='write_revisions'), models.Index(condition=models.Q(('outcome', 'unmatched')), fields=['stream'], name='writes_unmatched')],
+                'indexes': [models.Index(fields=['stream', 'revision'], name='write_revisions'), models.Index(fields=['stream', 'arrival', 'digest'], name='write_arrivals'), models.Index(fields=['writer', 'order'], name='write_orders'), models.Index(condition=models.Q(('outcome', 'unmatched')), fields=['stream'], name='writes_unmatched')],
                 'constraints': [models.UniqueConstraint(fields=('stream', 'process', 'number', 'place'), name='one_write_per_place')],
             },
         ),

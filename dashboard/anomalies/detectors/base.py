@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
@@ -12,6 +12,7 @@ from streams.facts import ChunkFact, StreamFacts
 
 Severity = Literal["info", "warning", "error", "critical"]
 Certainty = Literal["proved", "suspected", "at_risk"]
+LABELS = 20  # steps that one finding names
 SEVERITIES: tuple[Severity, ...] = ("info", "warning", "error", "critical")
 
 
@@ -53,6 +54,13 @@ class NotChecked:
 def step_label(step_name: str, step_id: str) -> str:
     """`step//./workflows/chat//emitStream` is emitStream to people."""
     return step_name.rpartition("//")[2] or step_id or "an unknown step"
+
+
+def labels_of(labels: Iterable[str]) -> str:
+    """In the order given, each once; of very many only the first."""
+    unique = list(dict.fromkeys(labels))
+    more = f" and {len(unique) - LABELS} more" if len(unique) > LABELS else ""
+    return ", ".join(unique[:LABELS]) + more
 
 
 class Detector(ABC):

@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import ClassVar
 
-from dashboard.anomalies.detectors.base import Detector, Found, NotChecked, Severity, step_label
+from dashboard.anomalies.detectors.base import Detector, Found, NotChecked, Severity, labels_of, step_label
 from dashboard.lib.clock import NS_PER_S
 from streams.facts import StreamFacts
-from streams.ledger import LOST, REJECTED, UNMATCHED, WriteFact
+from streams.ledger import REJECTED, UNMATCHED, WriteFact
 
 QUOTED = 20
 AGAIN_NS = 2 * NS_PER_S
@@ -34,7 +34,8 @@ class ChunkLost(Detector):
 
     ## False alarms
     A write counts as lost only after the whole world was looked at again later than it was acknowledged, by
-    the clocks of both. Streams purged by retention are left out.
+    the clocks of both. One that was written again with success is not, where the writer's order tells (exact
+    mode). Streams purged by retention are left out.
     """
 
     kind: ClassVar[str] = "chunk_lost"
@@ -49,9 +50,10 @@ class ChunkLost(Detector):
         if stream.writes is None or stream.expired:
             return
         data = [one for one in stream.writes.facts if not one.is_close]
-        lost = [one for one in data if one.outcome in {LOST, REJECTED}]
+        lost = [one for one in stream.writes.failed if not one.is_close]
         run_id = stream.run.run_id if stream.run else next((one.run_id for one in data), "")
-        waiting = sum(one.outcome == UNMATCHED and one.took_ns is not None for one in data)
+        # A close that waits is no chunk, but it is looked for too: what became of it matters to others.
+        waiting = sum(one.outcome == UNMATCHED and one.took_ns is not None for one in stream.writes.facts)
         if waiting:
             reason = f"{stream.name}: {waiting} acknowledged writes were not found in storage so far"
             yield NotChecked(self.kind, reason, stream.name, run_id, due_ns=now_ns + AGAIN_NS)
@@ -73,7 +75,7 @@ class ChunkLost(Detector):
                 "chunks": len(lost),
                 "bytes": sum(one.size or 0 for one in lost),
                 "causes": dict(causes),
-                "steps": dict(steps),
+                "steps": dict(steps.most_common(QUOTED)),
                 "sequences": [one.sequence for one in lost[:QUOTED]],
             },
         )
@@ -89,8 +91,8 @@ def _message(causes: Counter[str], steps: Counter[str]) -> str:
     total = causes.total()
     what = "; ".join(f"{count} {cause}" for cause, count in causes.most_common())
     chunks = (
-        f"{total} chunks of step {', '.join(steps)} are"
+        f"{total} chunks of step {labels_of(steps)} are"
         if total > 1
-        else f"A chunk of step {', '.join(steps)} is"
+        else f"A chunk of step {labels_of(steps)} is"
     )
     return f"{chunks} not stored: {what}."

@@ -6,7 +6,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from dashboard.anomalies.detectors.base import ChunkRef, Detector, Found, NotChecked, Severity, step_label
+from dashboard.anomalies.detectors.base import (
+    LABELS,
+    ChunkRef,
+    Detector,
+    Found,
+    NotChecked,
+    Severity,
+    labels_of,
+    step_label,
+)
 from dashboard.lib.clock import NS_PER_MS
 from streams.facts import ChunkFact, StepFacts, StreamFacts
 from streams.ledger import LOST, REJECTED, WriteFact, WriteLedger
@@ -63,19 +72,19 @@ class ClosedWhileWriting(Detector):
             yield from self._suspected(stream, stream.run.steps)
 
     def _proved(self, stream: StreamFacts, closing: WriteFact, cut: list[WriteFact]) -> Found:
-        labels = dict.fromkeys(step_label(one.step_name, one.step_id) for one in cut)
+        labels = list(dict.fromkeys(step_label(one.step_name, one.step_id) for one in cut))
         closer = step_label(closing.step_name, closing.step_id)
         return Found(
             self.kind,
             self.severity,
             "proved",
-            f"Step {closer} closed the stream while step {', '.join(labels)} was still writing: "
+            f"Step {closer} closed the stream while step {labels_of(labels)} was still writing: "
             f"{_count(len(cut))} after the end marker.",
             run_id=stream.run.run_id if stream.run else closing.run_id,
             stream=stream.name,
             step_id=closing.step_id,
             chunks=tuple(ChunkRef(one.chunk_id, None, one.arrival) for one in cut if one.arrival is not None),
-            evidence={"closed_by": closer, "writing": list(labels), "chunks": len(cut)},
+            evidence={"closed_by": closer, "writing": labels[:LABELS], "chunks": len(cut)},
         )
 
     def _suspected(self, stream: StreamFacts, steps: tuple[StepFacts, ...]) -> Iterator[Found]:
@@ -91,12 +100,12 @@ class ClosedWhileWriting(Detector):
             self.kind,
             self.severity,
             "suspected",
-            f"The stream was closed while the steps {', '.join(labels)} were running: "
+            f"The stream was closed while the steps {labels_of(labels)} were running: "
             f"{_count(len(cut))} after the end marker.",
             run_id=stream.run.run_id if stream.run else "",
             stream=stream.name,
             chunks=tuple(ChunkRef(one.chunk_id, one.position, one.arrival) for one in cut),
-            evidence={"running": labels, "chunks": len(cut)},
+            evidence={"running": labels[:LABELS], "chunks": len(cut)},
             missing=("who wrote and who closed (the probe's reports)",),
         )
 

@@ -6,9 +6,18 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import ClassVar
 
-from dashboard.anomalies.detectors.base import ChunkRef, Detector, Found, NotChecked, Severity, step_label
+from dashboard.anomalies.detectors.base import (
+    LABELS,
+    ChunkRef,
+    Detector,
+    Found,
+    NotChecked,
+    Severity,
+    labels_of,
+    step_label,
+)
 from streams.facts import StreamFacts
-from streams.ledger import WriteFact, WriterOrder
+from streams.ledger import WriteFact, WriteLedger
 
 
 class OutOfOrder(Detector):
@@ -48,9 +57,9 @@ class OutOfOrder(Detector):
         order = ledger.order
         of_arrival = {one.arrival: one for one in ledger.facts if one.arrival in order.moved}
         moved = sorted(of_arrival.values(), key=lambda one: one.chunk_id)
-        proved = _is_proved(stream, order)
-        steps = Counter(step_label(one.step_name, one.step_id) for one in moved)
         exact = any(order.moved.values())
+        proved = exact or _grammar_agrees(stream, ledger)
+        steps = Counter(step_label(one.step_name, one.step_id) for one in moved)
         yield Found(
             self.kind,
             self.severity if proved else "warning",
@@ -62,7 +71,7 @@ class OutOfOrder(Detector):
             chunks=tuple(ChunkRef(one.chunk_id, None, one.arrival or 0) for one in moved),
             evidence={
                 "moved": len(moved),
-                "steps": dict(steps),
+                "steps": dict(steps.most_common(LABELS)),
                 "order_known_from": "the writer" if exact else "the order of calls",
                 "sequences": [one.sequence for one in moved[:100]],
             },
@@ -70,13 +79,16 @@ class OutOfOrder(Detector):
         )
 
 
-def _is_proved(stream: StreamFacts, order: WriterOrder) -> bool:
-    """By the writer's own order, or where the order of calls and the message's grammar both say so."""
-    return any(order.moved.values()) or any(at not in order.known for at in stream.misplaced)
+def _grammar_agrees(stream: StreamFacts, ledger: WriteLedger) -> bool:
+    """The message's grammar too says that chunks of such a step moved, if not always the same ones."""
+    order = ledger.order
+    misplaced = stream.misplaced.keys() - order.known
+    steps = set(order.steps.values())
+    return bool(misplaced) and any(one.by in steps for one in ledger.facts if one.arrival in misplaced)
 
 
 def _message(moved: list[WriteFact], steps: Counter[str], proved: bool) -> str:
     count = f"{len(moved)} chunks are" if len(moved) > 1 else "A chunk is"
-    by = ", ".join(steps)
+    by = labels_of(steps)
     sure = "" if proved else ", by the order of its calls"
     return f"{count} not stored where step {by} wrote {'them' if len(moved) > 1 else 'it'}{sure}."

@@ -106,7 +106,7 @@ class _Case:
 def _case(ledger: WriteLedger, by: StepAttempt, ended: bool) -> _Case | None:
     writes = ledger.by_step[by]
     exact = {one.writer for one in writes if one.known == "exact" and not one.is_close}
-    if len(exact) > 1:
+    if len(exact) > 1 and by.attempt is not None:
         return _Case(by, writes, len(exact), "proved")
     if any(one.is_overlapping for one in writes):
         acquired = max((one.acquired or 0 for one in writes), default=0)
@@ -114,7 +114,8 @@ def _case(ledger: WriteLedger, by: StepAttempt, ended: bool) -> _Case | None:
     acquired = max((one.acquired or 0 for one in writes if one.known != "exact"), default=0)
     if ended and acquired > ledger.streams_of_step.get(by, acquired):
         return _Case(by, writes, acquired, "suspected")
-    return None
+    # Which attempt it was is not known: each may have had a writable of its own.
+    return _Case(by, writes, len(exact), "suspected") if len(exact) > 1 else None
 
 
 def _message(case: _Case, steps: int) -> str:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from dashboard.anomalies.detectors.base import ChunkRef, Detector, Found, NotChecked, Severity
-from dashboard.lib.clock import NS_PER_MS, NS_PER_S
+from dashboard.lib.clock import NS_PER_MS, NS_PER_S, clamp_ns
 from streams.facts import ChunkFact, StreamFacts
 
 GRACE_NS = 2 * NS_PER_S  # the flush of the last step may legally come that much later
-KEPT = 2000  # late chunks named; their number is told whole
+KEPT = 2000  # late chunks named, the last of them; their number is told whole
+
+
+class _Late(NamedTuple):
+    time_ns: int
+    stored_ns: int
+    is_sure: bool  # by both clocks
+    ref: ChunkRef
 
 
 class WriteAfterRunEnd(Detector):
@@ -41,32 +49,35 @@ class WriteAfterRunEnd(Detector):
     fix: ClassVar[str] = "Await everything that writes to the stream before the workflow returns."
 
     def __init__(self) -> None:
-        self._chunks: list[tuple[ChunkRef, int, int | None]] = []
-        self._latest_ns = 0
+        self._times = array("q")  # of all: the earlier of both clocks
+        self._latest: list[_Late] = []
 
     def feed(self, chunk: ChunkFact) -> None:
-        """Only the latest can be late: of a long stream that goes on, most are dropped again."""
+        """Only the latest can be late: of a long stream that goes on, no more than their times are kept."""
         if chunk.is_close:
             return
         minted_ns = None if chunk.minted_ms is None else chunk.minted_ms * NS_PER_MS
+        time_ns = chunk.stored_ns if minted_ns is None else min(chunk.stored_ns, minted_ns)
+        self._times.append(clamp_ns(time_ns))
         ref = ChunkRef(chunk.chunk_id, chunk.position, chunk.arrival)
-        self._chunks.append((ref, chunk.stored_ns, minted_ns))
-        if len(self._chunks) > 2 * KEPT:
-            self._chunks.sort(key=lambda one: one[1])
-            del self._chunks[:KEPT]
+        self._latest.append(_Late(time_ns, chunk.stored_ns, minted_ns is not None, ref))
+        if len(self._latest) > 2 * KEPT:
+            self._latest.sort(key=lambda one: one.time_ns)
+            del self._latest[:-KEPT]
 
     def finish(self, stream: StreamFacts, now_ns: int) -> Iterator[Found | NotChecked]:
         run = stream.run
         if run is None or run.ended_ns is None or stream.is_system or stream.expired:
             return
         bound_ns = run.ended_ns + GRACE_NS
-        late = [one for one in self._chunks if one[1] > bound_ns and (one[2] is None or one[2] > bound_ns)]
+        late = [one for one in self._latest if one.time_ns > bound_ns]
         if not late:
             return
-        late.sort(key=lambda one: one[0].chunk_id)
-        sure = all(minted_ns is not None for _, _, minted_ns in late)
-        behind_s = (max(stored_ns for _, stored_ns, _ in late) - run.ended_ns) / NS_PER_S
-        count = f"{len(late)} chunks were" if len(late) > 1 else "A chunk was"
+        late = sorted(late, key=lambda one: one.time_ns)[-KEPT:]
+        total = sum(time_ns > bound_ns for time_ns in self._times)
+        sure = all(one.is_sure for one in late)
+        behind_s = (max(one.stored_ns for one in late) - run.ended_ns) / NS_PER_S
+        count = f"{total} chunks were" if total > 1 else "A chunk was"
         yield Found(
             self.kind,
             self.severity,
@@ -74,7 +85,7 @@ class WriteAfterRunEnd(Detector):
             f"{count} written after the run was {run.status}, up to {behind_s:.1f} s later.",
             run_id=run.run_id,
             stream=stream.name,
-            chunks=tuple(ref for ref, _, _ in late),
-            evidence={"chunks": len(late), "run_status": run.status, "seconds_late": round(behind_s, 3)},
+            chunks=tuple(sorted((one.ref for one in late), key=lambda ref: ref.chunk_id)),
+            evidence={"chunks": total, "run_status": run.status, "seconds_late": round(behind_s, 3)},
             missing=() if sure else ("the writer's clock",),
         )

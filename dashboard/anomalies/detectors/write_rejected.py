@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import ClassVar
 
-from dashboard.anomalies.detectors.base import Detector, Found, NotChecked, Severity, step_label
+from dashboard.anomalies.detectors.base import Detector, Found, NotChecked, Severity, labels_of, step_label
 from streams.facts import ChunkFact, StreamFacts
 from streams.ledger import LOST, REJECTED, WriteFact
 
@@ -33,7 +33,7 @@ class WriteRejected(Detector):
     A probe's or a proxy's reports (`writes`).
 
     ## False alarms
-    A refused call that was repeated with success is not counted: its chunk is stored.
+    A refused chunk that was written again with success is not counted, where the writer's order tells (exact mode).
     """
 
     kind: ClassVar[str] = "write_rejected"
@@ -53,7 +53,7 @@ class WriteRejected(Detector):
     def finish(self, stream: StreamFacts, now_ns: int) -> Iterator[Found | NotChecked]:
         if stream.writes is None:
             return
-        rejected = [one for one in stream.writes.facts if one.outcome == REJECTED]
+        rejected = [one for one in stream.writes.failed if one.outcome == REJECTED]
         if not rejected:
             return
         closes = [one for one in rejected if one.is_close]
@@ -118,7 +118,7 @@ def _quote(one: WriteFact) -> dict[str, object]:
 
 def _message(rejected: list[WriteFact], data: list[WriteFact], end_lost: bool) -> str:
     harmed = [one for one in rejected if not one.is_close or end_lost]
-    by = ", ".join(dict.fromkeys(step_label(one.step_name, one.step_id) for one in harmed or rejected))
+    by = labels_of(step_label(one.step_name, one.step_id) for one in harmed or rejected)
     lost = [f"{len(data)} chunk{'s' if len(data) > 1 else ''}"] if data else []
     lost += ["the end marker"] if end_lost else []
     status = next((f" with {one.status}" for one in rejected if one.status), "")
