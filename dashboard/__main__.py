@@ -33,15 +33,16 @@ def main(argv: list[str] | None = None) -> int:
 def _set_data(arguments: list[str]) -> None:
     """`--data DIR` decides where the database is, so settings must know it before Django starts.
 
-    A demo without it is to leave nothing behind in the working directory.
+    A demo or an opened bundle without it is to leave nothing behind in the working directory.
     """
     for at, argument in enumerate(arguments):
         if argument == "--data" and at + 1 < len(arguments):
             os.environ["TAILRACE_DATA"] = arguments[at + 1]
         elif argument.startswith("--data="):
             os.environ["TAILRACE_DATA"] = argument.removeprefix("--data=")
-    if arguments[:1] == ["demo"] and not any(one.split("=")[0] == "--data" for one in arguments):
-        os.environ["TAILRACE_DATA"] = tempfile.mkdtemp(prefix="tailrace-demo-data-")
+    has_data = any(one.split("=")[0] == "--data" for one in arguments)
+    if arguments[:1] in (["demo"], ["open"]) and not has_data:
+        os.environ["TAILRACE_DATA"] = tempfile.mkdtemp(prefix=f"tailrace-{arguments[0]}-data-")
 
 
 if __name__ == "__main__":

@@ -9,9 +9,12 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dashboard.datadir import DataDirError, ensure_secret_key, lock, migrate
+
+if TYPE_CHECKING:
+    from runs.models import World
 
 UNUSABLE = 2  # exit status where the start is refused with a sentence
 
@@ -23,6 +26,7 @@ class Options:
     port: int = 8000
     data: str | None = None
     keep: str | None = None
+    is_bundle: bool = False  # `world` is a bundle to be opened, not a directory to be watched
 
 
 def start(options: Options, *beside: Callable[..., Any]) -> int:
@@ -116,15 +120,13 @@ def _serve(options: Options, port: int, note: str, beside: list[Callable[..., An
     from django.conf import settings
 
     from dashboard.embedded import serve
-    from dashboard.worlds import ensure_local_world, find_location
     from streams.ingest import release_all_claims
 
     _check()
     release_all_claims()
-    location, found = find_location(options.world)
-    world = ensure_local_world(location)
+    world, lines = _opened_bundle(options) if options.is_bundle else _local_world(options)
     settings.SERVED_WORLD = world.pk
-    for line in (note, found, *_about(world.location), *_owner_lines()):
+    for line in (note, *lines, *_owner_lines()):
         if line:
             _say(line)
     url = f"http://{'localhost' if options.host in {'0.0.0.0', '::'} else options.host}:{port}/"
@@ -134,6 +136,29 @@ def _serve(options: Options, port: int, note: str, beside: list[Callable[..., An
     if not ended:
         os._exit(3)  # a thread hangs in the kernel; what it was doing is in no transaction
     return 0
+
+
+def _local_world(options: Options) -> tuple[World, list[str]]:
+    """The world to watch, and lines that say what it is."""
+    from dashboard.worlds import ensure_local_world, find_location
+
+    location, found = find_location(options.world)
+    world = ensure_local_world(location)
+    return world, [found, *_about(world.location)]
+
+
+def _opened_bundle(options: Options) -> tuple[World, list[str]]:
+    """The world of a bundle, read. Raises DataDirError if it cannot be."""
+    from dashboard.anomalies.scan import printable
+    from dashboard.bundle.opened import about, open_bundle
+    from runs.worlds.base import WorldError
+    from runs.worlds.bundle import BundleWorld
+
+    try:
+        world = open_bundle(options.world or "")
+        return world, [f"{options.world}: {about(BundleWorld(world.location).manifest())}"]
+    except WorldError as error:
+        raise DataDirError(printable(str(error))) from None
 
 
 def _check() -> None:

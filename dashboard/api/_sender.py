@@ -16,6 +16,7 @@ from dashboard.api._refused import Refused
 from dashboard.worlds import TooManyWorlds, find_or_make_world, served_world
 from runs import tokens
 from runs.models import ProbeToken, World
+from runs.worlds.bundle import BundleWorld
 
 NEEDS_TOKEN = "A token is needed: make one on the Connect page of this dashboard and set TAILRACE_TOKEN."
 _FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-Ip")
@@ -43,7 +44,15 @@ def find_sender(request: HttpRequest) -> Sender:
 
 
 def find_world(sender: Sender, name: str) -> World:
-    """Raises Refused: 403 where the token is for another world, 400 where nothing says which is meant."""
+    """Raises Refused: 403 where the token is for another world or nothing may be added to the one meant,
+    400 where nothing says which is meant."""
+    world = _meant(sender, name)
+    if world.kind == BundleWorld.kind:
+        raise Refused(403, f"The world {world.slug} is a bundle of evidence: nothing is added to it.")
+    return world
+
+
+def _meant(sender: Sender, name: str) -> World:
     if sender.token is not None:
         world = sender.token.world
         if name and name not in (world.slug, world.name):
