@@ -14,6 +14,7 @@ from streams.models import Stream
 from streams.pages._find import find_stream
 from streams.pages._glyph import glyph
 from streams.pages._names import namespace_of, title_of
+from streams.pages._readers import readers_part
 from streams.pages._rows import divider_html, rows_html
 from streams.pages._verdict import cells_of
 from streams.pages._window import Window, window_of
@@ -24,6 +25,8 @@ from streams.queries import has_ended, problem_after
 @page("w/<slug:slug>/streams/<str:name>/", "stream")
 def stream(request: HttpRequest, slug: str, name: str) -> HttpResponse:
     found = find_stream(slug, name)
+    if request.GET.get("part") == "readers":
+        return readers_part(request, found)
     first_problem = problem_after(found.pk, 0)
     context = _judged(found, first_problem)
     if request.GET.get("part") == "verdict":

@@ -314,6 +314,13 @@ def test_a_token_is_for_no_other_world(client, world, token):
     assert not World.objects.filter(slug="made-up").exists()
 
 
+def test_nothing_is_added_to_a_bundle_of_evidence(client, world):
+    make_world("evidence", kind="bundle")
+    answer = post(client, batch(world="evidence"))
+    assert answer.status_code == 403 and "bundle" in answer.json()["error"]
+    assert not InboxItem.objects.exists()
+
+
 def test_a_revoked_token_is_refused(client, world, token):
     tokens.revoke(ProbeToken.objects.get().pk)
     assert post(client, token=token).status_code == 403
