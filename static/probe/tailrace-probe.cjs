@@ -475,6 +475,24 @@ function onlyRunningStep(run) {
   return steps?.size === 1 ? steps.values().next().value : undefined;
 }
 
+// A stream that is a value (returned by a step) goes on being written while later steps run, and after its
+// first chunks without any context: it stays with the step that wrote it first.
+const sourceOfStream = new Map();
+const isValue = (stream) => runOfStream(stream) === undefined;
+
+function inferredStep(run, stream) {
+  if (!isValue(stream)) return onlyRunningStep(run);
+  if (!sourceOfStream.has(stream)) return onlyRunningStep(run);
+  const step = sourceOfStream.get(stream);
+  return step && { ...step, known: "inferred" };
+}
+
+function rememberSource(stream, step) {
+  if (!isValue(stream) || sourceOfStream.has(stream)) return;
+  if (sourceOfStream.size >= MAX_RUNS) sourceOfStream.delete(sourceOfStream.keys().next().value);
+  sourceOfStream.set(stream, step);
+}
+
 // --- Exact attribution: from writer.write() to the world ---------------------------------------------------
 //
 // The SDK makes one TransformStream for each writable that a step acquires, reads its frames and hands the
@@ -815,7 +833,8 @@ class Call {
     const intents = settings.exact ? chunks.map(intentOf) : undefined;
     this.run = this.runOf(run, context, intents);
     this.chunks = describeChunks(chunks, intents);
-    this.step = stepOf(intents, context) ?? onlyRunningStep(this.run);
+    this.step = stepOf(intents, context) ?? inferredStep(this.run, this.stream);
+    rememberSource(this.stream, this.step);
     this.pairs = settings.exact ? this.pairsOf(intents, context) : [];
     this.acquired = context && acquisitions(context);
     this.workflow = context?.workflow;

@@ -148,10 +148,11 @@ def test_nothing_is_unsent_where_all_was_sent(intake):
 def test_the_only_running_step_is_inferred_where_there_is_no_context(intake):
     app(intake, "inferred")
 
-    alone, two, again = intake.of("write")
+    alone, value, two, again, later = intake.of("write")
     assert alone["step"] == {"id": "step_1", "name": "step//x//only", "attempt": 2, "known": "inferred"}
     assert "step" not in two
     assert again["step"]["id"] == "step_2"
+    assert value["step"] == later["step"] == alone["step"], "a stream that is a value stays with its step"
     events = intake.of("event")
     assert [event["event"] for event in events] == ["step_started", "step_started", "step_completed"]
     assert (events[0]["run"], events[0]["id"], events[0]["attempt"], events[0]["ok"]) == (

@@ -51,9 +51,10 @@ class NotChecked:
     due_ns: int | None = None  # when asking again makes sense (a grace period ends)
 
 
-def step_label(step_name: str, step_id: str) -> str:
-    """`step//./workflows/chat//emitStream` is emitStream to people."""
-    return step_name.rpartition("//")[2] or step_id or "an unknown step"
+def step_label(step_name: str, step_id: str, known: str = "") -> str:
+    """`step//./workflows/chat//emitStream` is emitStream to people; one that was only inferred is called so."""
+    label = step_name.rpartition("//")[2] or step_id or "an unknown step"
+    return f"{label} (inferred)" if known == "inferred" else label
 
 
 def labels_of(labels: Iterable[str]) -> str:

@@ -62,7 +62,7 @@ class ChunkLost(Detector):
 
     def _found(self, stream: StreamFacts, lost: list[WriteFact], run_id: str) -> Found:
         causes = Counter(map(_cause, lost))
-        steps = Counter(step_label(one.step_name, one.step_id) for one in lost)
+        steps = Counter(step_label(one.step_name, one.step_id, one.known) for one in lost)
         return Found(
             self.kind,
             "info" if stream.is_system else self.severity,

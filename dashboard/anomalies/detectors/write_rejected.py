@@ -118,7 +118,7 @@ def _quote(one: WriteFact) -> dict[str, object]:
 
 def _message(rejected: list[WriteFact], data: list[WriteFact], end_lost: bool) -> str:
     harmed = [one for one in rejected if not one.is_close or end_lost]
-    by = labels_of(step_label(one.step_name, one.step_id) for one in harmed or rejected)
+    by = labels_of(step_label(one.step_name, one.step_id, one.known) for one in harmed or rejected)
     lost = [f"{len(data)} chunk{'s' if len(data) > 1 else ''}"] if data else []
     lost += ["the end marker"] if end_lost else []
     status = next((f" with {one.status}" for one in rejected if one.status), "")

@@ -111,12 +111,15 @@ const scenarios = {
   rejected,
   rejected_front: () => rejected({ front: true }),
   inferred: async () => {
+    const [ofRun, value] = [`strm_${"1".repeat(26)}_user`, `strm_${"2".repeat(26)}`];
     await started("step_1", { stepName: "step//x//only", attempt: 2 });
-    await world.writeToStream("strm_bytes", RUN, "alone");
+    await world.writeToStream(ofRun, RUN, "alone");
+    await world.writeToStream(value, RUN, "returned by the only step");
     await started("step_2", { attempt: 1 });
-    await world.writeToStream("strm_bytes", RUN, "two of them");
+    await world.writeToStream(ofRun, RUN, "two of them");
     await world.events.create(RUN, { eventType: "step_completed", correlationId: "step_1" });
-    await world.writeToStream("strm_bytes", RUN, "alone again");
+    await world.writeToStream(ofRun, RUN, "alone again");
+    await world.writeToStream(value, RUN, "while another step runs");
   },
   piped: () =>
     step("pipes", async () => {

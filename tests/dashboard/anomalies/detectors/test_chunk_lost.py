@@ -81,3 +81,8 @@ def test_of_many_the_evidence_stays_small():
 
 def test_it_needs_no_run():
     assert found_in(ChunkLost, stream_of(fact(outcome=LOST), run=None)).run_id == RUN_ID
+
+
+def test_a_step_that_was_only_inferred_is_called_so():
+    found = found_in(ChunkLost, stream_of(fact(outcome=LOST, known="inferred")))
+    assert "step stepA (inferred) is not stored" in found.message
