@@ -250,13 +250,14 @@ def test_it_reads_files_from_any_year(mtime_ns, made):
     made.age(made.run(createdAt="9999-12-31T23:59:59.999Z", startedAt="0001-01-01T00:00:00Z"), mtime_ns)
     made.age(made.put(f"streams/chunks/{STREAM}/chnk_7ZZZZZZZZZZZZZZZZZZZZZZZZZ.bin", b"\0x"), mtime_ns)
     made.put(f"streams/chunks/{STREAM}/chnk_ZZZZZZZZZZZZZZZZZZZZZZZZZZ.bin", b"", mtime_ns)
+    made.age(made.put(f"streams/chunks/{STREAM}/chnk_01M803WSDCT2X0WFSWZSBS26VK.bin", b"\0x"), mtime_ns)
     seen = Seen()
     found = look(made.adapter(), seen)
     kept = min(mtime_ns, 2**63 - 1)
     assert of(RunSeen, found)[0].source_ns == kept
     assert {(chunk.minted_ms, chunk.stored_ns) for chunk in of(ChunkSeen, found)} == {
-        (2**48 - 1, kept),
-        (None, kept),
+        (1_795_300_418_988, kept),
+        (None, kept),  # a time that no ULID can have, and one that no nanoseconds can
     }
     assert look(made.adapter(), seen) == []
 
