@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from django.db.models import BinaryField, F, Q, QuerySet
+from django.db.models import BinaryField, Count, F, Q, QuerySet
 from django.db.models.functions import Substr
 
 from runs.models import World
@@ -131,6 +131,40 @@ def problem_after(stream_id: int, arrival: int) -> int | None:
 def problem_before(stream_id: int, arrival: int) -> int | None:
     chunks = Chunk.objects.filter(stream_id=stream_id, marks__gte=PROBLEM_FROM, arrival__lt=arrival)
     return chunks.order_by("-arrival").values_list("arrival", flat=True).first()
+
+
+def stored_at(stream_id: int, arrivals: Sequence[int]) -> dict[int, int]:
+    """The world's time of some chunks, by arrival."""
+    found = Chunk.objects.filter(stream_id=stream_id, arrival__in=arrivals)
+    return dict(found.values_list("arrival", "stored_ns"))
+
+
+def problems_by_bin(stream_id: int, head: int, bins: int) -> dict[int, int]:
+    """How many chunks with problems lie in each of so many equal parts of the stream; parts without are left out."""
+    part = (F("arrival") - 1) * bins / head
+    rows = Chunk.objects.filter(stream_id=stream_id, marks__gte=PROBLEM_FROM).annotate(part=part)
+    return dict(rows.values_list("part").annotate(count=Count("arrival")))
+
+
+def arrival_of_position(stream: Stream, position: int) -> int | None:
+    """Where the chunk with a position is; None if there is none."""
+    chunks = Chunk.objects.filter(stream=stream, position=position).values_list("arrival", flat=True)
+    if position >= stream.chunk_count:
+        return None
+    # Most streams never came out of order; there is no index by position for the others.
+    return chunks.filter(arrival=position + 1).first() or chunks.first()
+
+
+def arrival_at(stream: Stream, at_ns: int) -> int | None:
+    """The first arrival stored at that time or later, by halving: stored times grow with arrival, but for a little."""
+    low, high = 1, stream.head
+    while low < high:
+        middle = (low + high) // 2
+        if stored_at(stream.pk, [middle]).get(middle, 0) < at_ns:
+            low = middle + 1
+        else:
+            high = middle
+    return low if stream.head else None
 
 
 def has_proved_move(stream_id: int) -> bool:

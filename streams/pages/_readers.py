@@ -12,7 +12,7 @@ from streams.models import Stream
 from streams.reader_queries import Readings, readings_of
 from streams.readers import CLOSED, PROVED, SUSPECTED, UNCHECKED, ReaderFacts, Reading
 
-CELLS = 60  # chunks drawn one by one; of more the first and the last
+CELLS = 24  # chunks drawn one by one; of more the first and the last
 LIMIT = 10_000_000
 _SURE = {PROVED: "proved", SUSPECTED: "suspected"}
 

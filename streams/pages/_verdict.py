@@ -41,7 +41,8 @@ def cells_of(stream: Stream, pieces: Sequence[Piece], first_problem: int | None)
     cells += [
         Cell(_LOOKS.get(p.severity, "sus"), p.text, p.title, p.certainty, p.url) for p in found[:FOUND_SHOWN]
     ]
-    return [cell for cell in cells if cell.look != "unk"] + [_not_checked(cells, pieces)]
+    unchecked = _not_checked(cells, pieces)
+    return [cell for cell in cells if cell.look != "unk"] + ([unchecked] if unchecked.reasons else [])
 
 
 def _read(stream: Stream, url: str) -> Cell:

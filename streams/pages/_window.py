@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 
+from dashboard.lib.clock import NS_PER_S
 from streams import queries
 from streams.models import Stream
 from streams.order import BEHIND, CLOSE2
@@ -56,6 +59,8 @@ def window_of(stream: Stream, query: Mapping[str, str]) -> Window:
 
 def _rows(stream: Stream, query: Mapping[str, str]) -> list[ChunkRow]:
     at, before, after = (arrival_in(query.get(name, "")) for name in ("at", "before", "after"))
+    if query.get("go"):
+        at = goal_of(stream, query["go"]) or at
     if stream.head <= ALL_ROWS:
         return queries.chunk_rows(stream.pk, 0, ALL_ROWS)
     if at is not None:
@@ -65,6 +70,27 @@ def _rows(stream: Stream, query: Mapping[str, str]) -> list[ChunkRow]:
     if before is not None:
         return queries.chunk_rows_before(stream.pk, max(before, ROWS + 1), ROWS)
     return queries.chunk_rows_before(stream.pk, None, ROWS)
+
+
+_CLOCK = re.compile(r"(?:(\d{4}-\d\d-\d\d)[T ])?(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?")
+
+
+def goal_of(stream: Stream, text: str) -> int | None:
+    """The arrival that `?go=` means: a position (`17`), an arrival (`#17`), or a time (`22:26:40.5`, UTC, of the
+    day on which the stream began unless a date stands before it). None if there is no such chunk."""
+    text = text.strip()
+    if (arrival := arrival_in(text.removeprefix("#"))) is not None:
+        return arrival if text.startswith("#") else queries.arrival_of_position(stream, arrival)
+    clock = _CLOCK.fullmatch(text)
+    if clock is None or stream.first_stored_ns is None:
+        return None
+    date, hours, minutes, seconds, part = clock.groups("")
+    day = date or datetime.fromtimestamp(stream.first_stored_ns // NS_PER_S, UTC).date().isoformat()
+    try:
+        moment = datetime.fromisoformat(f"{day}T{hours}:{minutes}:{seconds or '00'}+00:00")
+    except ValueError:
+        return None
+    return queries.arrival_at(stream, int(moment.timestamp()) * NS_PER_S + int(part.ljust(9, "0") or 0))
 
 
 def arrival_in(text: str) -> int | None:

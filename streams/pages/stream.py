@@ -13,11 +13,12 @@ from runs.keys import opener_for
 from streams.models import Stream
 from streams.pages._find import find_stream
 from streams.pages._glyph import glyph
+from streams.pages._map import map_of
 from streams.pages._names import namespace_of, title_of
 from streams.pages._readers import readers_part
 from streams.pages._rows import divider_html, rows_html
 from streams.pages._verdict import cells_of
-from streams.pages._window import Window, window_of
+from streams.pages._window import Window, goal_of, window_of
 from streams.pages._writes import writers_context
 from streams.queries import has_ended, problem_after
 
@@ -57,6 +58,9 @@ def _listed(request: HttpRequest, stream: Stream, window: Window) -> dict[str, A
         "title": title_of(stream.name),
         "ended": has_ended(stream.close_count, stream.run.status if stream.run else None, stream.expired),
         "window": window,
+        "map": map_of(stream, window.first, window.last),
+        "goal": goal_of(stream, request.GET["go"]) if request.GET.get("go") else None,
+        "asked": request.GET.get("go", "")[:60],
         "rows": rows,
         "divider": divider,
     }

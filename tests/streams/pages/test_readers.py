@@ -61,3 +61,12 @@ def test_an_unknown_sdk_gets_no_rules_of_its_own(client):
 )
 def test_a_start_index_is_a_whole_number(text, start):
     assert start_in(text) == start
+
+
+def test_of_a_long_reading_the_first_and_the_last_are_shown(client):
+    world = make_world()
+    stream = make_stream(world, run=make_run(world, sdk_version="4.8.9"))
+    make_chunks(stream, [*(f"w{number}" for number in range(100)), CLOSE_MARKER])
+    later = part(client, stream).partition("A later reader gets")[2]
+    assert later.count('<a class="cell') == 24 and "… 76 more …" in later
+    assert "chunk-1" in later and "chunk-100" in later
