@@ -93,6 +93,12 @@ def chunk_rows_changed(
     return [_row(row, times.get(row[0] - 1)) for row in found]
 
 
+def chunk_rows_where(stream_id: int, where: Q, after: int, limit: int) -> list[ChunkRow]:
+    """The next rows for which something holds, in arrival order. Gaps are not told: what lies between is not read."""
+    chunks = Chunk.objects.filter(where, stream_id=stream_id, arrival__gt=after)
+    return [_row(row, None) for row in _raw(chunks.order_by("arrival")[:limit])]
+
+
 def stream_head(stream_id: int) -> StreamHead:
     """Raises Stream.DoesNotExist if the stream is gone."""
     facts: tuple[Any, ...] = Stream.objects.values_list(

@@ -13,6 +13,7 @@ from streams import queries
 from streams.models import Stream
 from streams.order import BEHIND, CLOSE2
 from streams.queries import ChunkRow
+from streams.search import Filter, filter_in, find
 
 ALL_ROWS = 400
 ROWS = 200
@@ -26,6 +27,8 @@ class Window:
     has_later: bool  # then new chunks are not appended, only counted
     problem_before: int | None  # the nearest outside the window
     problem_after: int | None
+    wanted: Filter = Filter()  # noqa: RUF009 - a constant
+    looked_to: int = 0  # of a filtered window: everything up to there was looked at
 
     @cached_property
     def first(self) -> int:
@@ -46,6 +49,9 @@ class Window:
 
 def window_of(stream: Stream, query: Mapping[str, str]) -> Window:
     """`?at=`, `?before=` or `?after=` an arrival; without any of them the end of the stream."""
+    wanted = filter_in(query)
+    if wanted:
+        return _filtered(stream, wanted, arrival_in(query.get("after", "")) or 0)
     rows = _rows(stream, query)
     first, last = (rows[0].arrival, rows[-1].arrival) if rows else (0, 0)
     return Window(
@@ -55,6 +61,12 @@ def window_of(stream: Stream, query: Mapping[str, str]) -> Window:
         problem_before=queries.problem_before(stream.pk, first) if first > 1 else None,
         problem_after=queries.problem_after(stream.pk, last) if last < stream.head else None,
     )
+
+
+def _filtered(stream: Stream, wanted: Filter, after: int) -> Window:
+    """Rows that fit, from an arrival on. New chunks are not appended to them, only counted."""
+    found = find(stream, wanted, after, ROWS)
+    return Window(found.rows, False, not found.is_end, None, None, wanted, found.looked_to)
 
 
 def _rows(stream: Stream, query: Mapping[str, str]) -> list[ChunkRow]:
