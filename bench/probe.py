@@ -1,29 +1,30 @@
 """What the probe costs an app: CPU time of the lab's `many` scenario, and the time it adds to a single write.
 
-    python bench/probe.py [--pairs 15] [--chunks 2000] [--version 4.8.9 ...]
+    python bench/probe.py [--pairs 15] [--chunks 2000] [--version 4.8.9 ...] [--side-by-side]
 
 CPU time is user and system time of the whole process, start-up and the probe's last words included, as the
 operating system counts it; the intake that takes the batches is another process and is not counted. Each pair
-is the same app with and without the probe, one right after the other, in alternating order. Added latency is
-measured in one process against a world that does nothing: a median write with the probe less one without.
+is the same app with and without the probe, one right after the other in alternating order, or, where other
+work on the machine would drown the difference, both at the same time. Added latency is measured in one process
+against a world that does nothing: a median write with the probe less one without.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import random
-import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tests.lab import VERSIONS, LabApp
+from tests.lab import VERSIONS, LabApp, LabRun
 from tests.needs import ROOT, find_node
 
 PROBE = ROOT / "static" / "probe" / "tailrace-probe.cjs"
@@ -94,16 +95,29 @@ def intake(node: Path) -> Iterator[str]:
         server.wait()
 
 
-def cpu_seconds(app: LabApp, env: Mapping[str, str]) -> float:
-    """Of one run of the scenario in an empty world, with everything that the process started and waited for."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+@contextmanager
+def running(app: LabApp, env: Mapping[str, str]) -> Iterator[LabRun]:
+    """The scenario in an empty world."""
     with tempfile.TemporaryDirectory(prefix="tailrace-bench-") as world:
-        run = app.run(Path(world), ["many"], env)
-        status = run.ended("many")
-        run.finish(600)
+        yield app.run(Path(world), ["many"], env)
+
+
+def cpu_seconds(run: LabRun) -> float:
+    """Of one run, with everything that the process started and waited for; waits for its end."""
+    status = run.ended("many")
     assert status == "completed", status
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    _, code, used = os.wait4(run.pid, 0)
+    run.returncode = os.waitstatus_to_exitcode(code)
+    assert run.returncode == 0, run.complaints()
+    return used.ru_utime + used.ru_stime
+
+
+def spend(app: LabApp, envs: Sequence[Mapping[str, str]], together: bool) -> list[float]:
+    if not together:
+        return [spend(app, [env], True)[0] for env in envs]
+    with ExitStack() as stack:
+        runs = [stack.enter_context(running(app, env)) for env in envs]
+        return [cpu_seconds(run) for run in runs]
 
 
 def interval(ratios: Sequence[float]) -> tuple[float, float]:
@@ -113,22 +127,22 @@ def interval(ratios: Sequence[float]) -> tuple[float, float]:
     return medians[250], medians[9_749]
 
 
-def bench_cpu(version: str, pairs: int, chunks: int, url: str) -> None:
+def bench_cpu(version: str, pairs: int, chunks: int, together: bool, url: str) -> None:
     app = LabApp(version)
     app.build()
     bare = {"LAB_MANY": str(chunks)}
     probed = {**bare, "WORKFLOW_TARGET_WORLD": str(PROBE), "TAILRACE_URL": url}
-    cpu_seconds(app, bare)  # reads the files from disk once
+    spend(app, [bare], together)  # reads the files from disk once
     ratios, without = [], []
     for pair in range(pairs):
-        order = (bare, probed) if pair % 2 else (probed, bare)
-        spent = {id(env): cpu_seconds(app, env) for env in order}
-        without.append(spent[id(bare)])
-        ratios.append(spent[id(probed)] / spent[id(bare)])
+        first, second = spend(app, [probed, bare] if pair % 2 else [bare, probed], together)
+        with_probe, alone = (first, second) if pair % 2 else (second, first)
+        without.append(alone)
+        ratios.append(with_probe / alone)
     low, high = interval(ratios)
     print(
-        f"{version}, {chunks:,} chunks, {pairs} pairs: CPU time with the probe / without: median "
-        f"{statistics.median(ratios):.3f} (95 %: {low:.3f} to {high:.3f}); "
+        f"{version}, {chunks:,} chunks, {pairs} pairs{' side by side' if together else ''}: CPU time with the "
+        f"probe / without: median {statistics.median(ratios):.3f} (95 %: {low:.3f} to {high:.3f}); "
         f"without: {statistics.median(without):.2f} s, of which start-up is a part; target at most 1.05",
         flush=True,
     )
@@ -165,6 +179,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--pairs", type=int, default=15)
     parser.add_argument("--chunks", type=int, default=2_000)
+    parser.add_argument("--side-by-side", action="store_true")
     parser.add_argument("--version", action="append", choices=VERSIONS)
     options = parser.parse_args()
     node = find_node()
@@ -172,7 +187,7 @@ def main() -> None:
     with intake(node.node) as url:
         bench_latency(node.node, url)
         for version in options.version or VERSIONS:
-            bench_cpu(version, options.pairs, options.chunks, url)
+            bench_cpu(version, options.pairs, options.chunks, options.side_by_side, url)
 
 
 if __name__ == "__main__":

@@ -45,7 +45,7 @@ const settings = {
 
 const FLUSH_AFTER_MS = 50;
 // The first record after a pause goes out at once; under a steady load requests are what costs the app most.
-const FLUSH_SPACING_MS = 400;
+const FLUSH_SPACING_MS = 500;
 const SIGN_OF_LIFE_MS = 15_000;
 const REQUEST_TIMEOUT_MS = 10_000;
 const LAST_WORDS_MS = 1_500;
@@ -59,6 +59,8 @@ const MAX_SPANS = 20;
 const SPAN_GAP_MS = 1_000;
 
 // --- Care, clock and ids -----------------------------------------------------------------------------------
+
+const promiseThen = Promise.prototype.then;
 
 /** Takes a note; whatever goes wrong with that stays here. */
 function attempt(note) {
@@ -250,6 +252,8 @@ function signOfLife() {
 /** Sees to it that the outbox is sent in `ms` at the latest, with some room between requests. */
 function flushIn(ms) {
   if (outbox.busy || sender.waiting || sender.stopped) return;
+  // A timer that is set was set for an earlier record, and will do for this one.
+  if (ms && sender.timer) return;
   const at = monotonic() + ms;
   const due = ms ? Math.max(at, sender.lastSent + FLUSH_SPACING_MS) : at;
   if (sender.timer && sender.due <= due) return;
@@ -504,7 +508,7 @@ function rememberSource(stream, step) {
 const pairOfTransform = new WeakMap();
 const pairOfWritable = new WeakMap();
 const pairOfReadable = new WeakMap();
-const pairOfReader = new WeakMap();
+const notesOfReader = new WeakMap();
 const frontOfWritable = new WeakMap();
 const holdOfWriter = new WeakMap();
 const intentOfFrame = new WeakMap();
@@ -651,23 +655,21 @@ function pairOf(transform) {
   return pair;
 }
 
-/** Replaces a method by one that looks like it; `around` gets a function that makes the original call. */
-function patchMethod(prototype, name, around) {
+/** Replaces a method by one that looks like it. These run often and mostly cold, so they are kept plain. */
+function patchMethod(prototype, name, make) {
   const descriptor = Object.getOwnPropertyDescriptor(prototype, name);
   const original = descriptor.value;
-  const patched = {
-    [name](...args) {
-      return around(this, args, () => Reflect.apply(original, this, args));
-    },
-  }[name];
-  Object.defineProperty(patched, "length", { value: original.length, configurable: true });
-  Object.defineProperty(prototype, name, { ...descriptor, value: patched });
+  const value = make(original)[name];
+  for (const key of ["name", "length"]) {
+    Object.defineProperty(value, key, Object.getOwnPropertyDescriptor(original, key));
+  }
+  Object.defineProperty(prototype, name, { ...descriptor, value });
 }
 
 function patchGetter(prototype, name, note) {
   const descriptor = Object.getOwnPropertyDescriptor(prototype, name);
   const get = function () {
-    const value = Reflect.apply(descriptor.get, this, []);
+    const value = descriptor.get.call(this);
     attempt(() => note(this, value));
     return value;
   };
@@ -683,36 +685,76 @@ function followFrames() {
   patchGetter(TransformStream.prototype, "writable", (transform, writable) => {
     pairOfWritable.set(writable, pairOf(transform));
   });
-  patchMethod(WritableStream.prototype, "getWriter", (stream, args, call) => {
-    const writer = call();
-    attempt(() => noteWriter(stream, writer));
-    return writer;
-  });
-  patchMethod(WritableStream.prototype, "close", (stream, args, call) => {
-    attempt(() => noteClose(pairOfWritable.get(stream)));
-    return call();
-  });
-  patchMethod(WritableStreamDefaultWriter.prototype, "write", aroundWrite);
-  patchMethod(WritableStreamDefaultWriter.prototype, "close", (writer, args, call) => {
-    attempt(() => noteClose(holdOfWriter.get(writer)?.pair));
-    return call();
-  });
-  followReads();
+  patchMethod(WritableStream.prototype, "getWriter", (original) => ({
+    getWriter() {
+      const writer = original.call(this);
+      attempt(() => noteWriter(this, writer));
+      return writer;
+    },
+  }));
+  patchMethod(WritableStream.prototype, "close", (original) => ({
+    close() {
+      attempt(() => noteClose(pairOfWritable.get(this)));
+      return original.call(this);
+    },
+  }));
+  followWriters(WritableStreamDefaultWriter.prototype);
+  followReaders(globalThis.ReadableStream.prototype, globalThis.ReadableStreamDefaultReader.prototype);
 }
 
-function followReads() {
-  const { ReadableStream, ReadableStreamDefaultReader } = globalThis;
-  patchMethod(ReadableStream.prototype, "getReader", (stream, args, call) => {
-    const reader = call();
-    const pair = pairOfReadable.get(stream);
-    if (pair) pairOfReader.set(reader, pair);
-    return reader;
-  });
-  patchMethod(ReadableStreamDefaultReader.prototype, "read", (reader, args, call) => {
-    const pair = pairOfReader.get(reader);
-    if (!pair || pair.foreign) return call();
-    return follow(call(), (error, result, failed) => failed || result.done || pair.read(result.value));
-  });
+function followWriters(prototype) {
+  patchMethod(prototype, "write", (original) => ({
+    write(chunk) {
+      const hold = holdOfWriter.get(this);
+      if (!hold) return original.call(this, chunk);
+      const before = entering;
+      entering = enter(this, hold, chunk);
+      try {
+        return original.call(this, chunk);
+      } finally {
+        entering = before;
+      }
+    },
+  }));
+  patchMethod(prototype, "close", (original) => ({
+    close() {
+      attempt(() => noteClose(holdOfWriter.get(this)?.pair));
+      return original.call(this);
+    },
+  }));
+}
+
+function enter(writer, hold, chunk) {
+  try {
+    return noteWrite(writer, hold, chunk);
+  } catch {
+    return null;
+  }
+}
+
+function followReaders(streams, readers) {
+  patchMethod(streams, "getReader", (original) => ({
+    getReader(...options) {
+      const reader = original.apply(this, options);
+      const pair = pairOfReadable.get(this);
+      if (pair) notesOfReader.set(reader, noteOfRead(pair));
+      return reader;
+    },
+  }));
+  patchMethod(readers, "read", (original) => ({
+    read() {
+      const note = notesOfReader.get(this);
+      return note ? promiseThen.call(original.call(this), note) : original.call(this);
+    },
+  }));
+}
+
+/** What is done with each result of a reader; as in `follow`, the app's promise settles right after ours. */
+function noteOfRead(pair) {
+  return (result) => {
+    if (!result.done && !pair.foreign) attempt(() => pair.read(result.value));
+    return result;
+  };
 }
 
 function noteWriter(stream, writer) {
@@ -733,29 +775,17 @@ function frontOf(writable) {
   return front;
 }
 
-function aroundWrite(writer, [chunk], call) {
-  const hold = holdOfWriter.get(writer);
-  if (!hold) return call();
-  const before = entering;
-  entering = attempt(() => noteWrite(writer, hold, chunk)) ?? null;
-  try {
-    return call();
-  } finally {
-    entering = before;
-  }
-}
-
-/** Notes a write; the answer is the front that it goes through, if any. */
+/** Notes a write; the answer is the front that it goes through, or null. */
 function noteWrite(writer, { pair, front, context }, chunk) {
   // A symbol is the SDK's own mark between writes and goes nowhere.
-  if (typeof chunk === "symbol") return undefined;
+  if (typeof chunk === "symbol") return null;
   // Throws where the lock was released: such a write reaches nothing. Null: the stream has failed already, and
   // the write is refused at once.
   const lives = writer.desiredSize !== null;
   const here = currentContext() ?? context;
   if (pair) {
     pair.wrote(chunk, here, lives);
-    return undefined;
+    return null;
   }
   front.wrote(chunk, here);
   return front;
@@ -1181,7 +1211,6 @@ function follow(result, done) {
   ]);
 }
 
-const promiseThen = Promise.prototype.then;
 const then = (promise, reactions) => Reflect.apply(promiseThen, promise, reactions);
 
 function observed(method, self, args, hook) {
