@@ -16,6 +16,7 @@ from streams.pages._glyph import glyph
 from streams.pages._map import map_of
 from streams.pages._names import namespace_of, title_of
 from streams.pages._readers import readers_part
+from streams.pages._rebuilt import rebuilt_context, rebuilt_part
 from streams.pages._rows import divider_html, rows_html
 from streams.pages._verdict import cells_of
 from streams.pages._window import Window, goal_of, window_of
@@ -29,11 +30,14 @@ def stream(request: HttpRequest, slug: str, name: str) -> HttpResponse:
     found = find_stream(slug, name)
     if request.GET.get("part") == "readers":
         return readers_part(request, found)
+    if request.GET.get("part") == "rebuilt":
+        return rebuilt_part(request, found)
     first_problem = problem_after(found.pk, 0)
     context = _judged(found, first_problem)
     if request.GET.get("part") == "verdict":
         return render(request, "streams/_verdict_live.html", context)
     window = window_of(found, request.GET)
+    context |= rebuilt_context(found, request)
     return render(request, "streams/stream.html", context | _listed(request, found, window))
 
 
