@@ -13,9 +13,9 @@ from django.utils.text import slugify
 from dashboard.lib.clock import now_ns
 from dashboard.lib.database import clean, write_transaction
 from runs.models import World
+from runs.worlds.probe import ProbeWorld
 
 LOOKED_AT = ("./.workflow-data", "./.next/workflow-data")
-PROBE = "probe"  # the kind of a world that is known from its app's probe alone
 MAX_PROBE_WORLDS = 100  # a process that makes up names must not fill the list of worlds
 
 
@@ -64,7 +64,7 @@ def served_world() -> World | None:
 def ensure_probe_world(name: str) -> World:
     """The row of a world whose app pushes: its name is its identity. Raises TooManyWorlds."""
     location = clean(name.strip(), 200)
-    known = World.objects.filter(kind=PROBE, location=location)
+    known = World.objects.filter(kind=ProbeWorld.kind, location=location)
     try:
         with write_transaction():
             return known.first() or _new_probe_world(location)
@@ -79,10 +79,10 @@ def find_or_make_world(name: str) -> World:
 
 
 def _new_probe_world(name: str) -> World:
-    if World.objects.filter(kind=PROBE).count() >= MAX_PROBE_WORLDS:
+    if World.objects.filter(kind=ProbeWorld.kind).count() >= MAX_PROBE_WORLDS:
         raise TooManyWorlds(f"There are {MAX_PROBE_WORLDS} worlds of probes already: name one of those.")
     return World.objects.create(
-        kind=PROBE, location=name, name=name, slug=_free_slug(name), created_ns=now_ns()
+        kind=ProbeWorld.kind, location=name, name=name, slug=_free_slug(name), created_ns=now_ns()
     )
 
 

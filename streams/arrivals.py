@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import lt
+from typing import TypeVar
 
 from django.db.models import F
 
@@ -22,6 +23,7 @@ from streams.facts import is_system
 from streams.models import Chunk, Stream
 from streams.order import BEHIND, CLOSE, CLOSE2, MOVED, MOVED_PROVED, OVERTAKEN, PURGED, place
 
+T = TypeVar("T")
 STRUCTURAL = CLOSE | CLOSE2 | BEHIND  # the marks that follow from where the end markers lie
 
 
@@ -244,7 +246,7 @@ def _state_before(stream: Stream, start: str) -> tuple[int, str]:
     return (0 if last is None else last + 1), ""
 
 
-def batched(items: Sequence[int], size: int) -> Iterable[Sequence[int]]:
+def batched(items: Sequence[T], size: int) -> Iterable[Sequence[T]]:
     """Slices: a database takes only so many parameters in one statement."""
     return (items[at : at + size] for at in range(0, len(items), size))
 

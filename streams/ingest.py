@@ -20,7 +20,7 @@ from dashboard.lib.database import clean, write_transaction
 from runs.models import World
 from runs.observations import ChunkSeen, Observation, StreamSeen
 from runs.record import Batch, record
-from runs.worlds.base import WORLDS, Seen, WorldError
+from runs.worlds.base import WORLDS, Seen, WorldError, kinds_without
 from runs.worlds.base import World as Adapter
 from streams import arrivals
 from streams.seen import refresh, remember
@@ -207,7 +207,7 @@ def worlds_to_read() -> list[int]:
     unread = Q(read_ns=None) | Q(read_ns__lt=overdue)
     # A hint can be missed: before a write counts as lost, everything is looked at.
     doubtful = Q(pk__in=worlds_with_open_writes()) & (Q(looked_ns=None) | Q(looked_ns__lt=overdue))
-    late = World.objects.filter(unread | doubtful).exclude(kind="probe")
+    late = World.objects.filter(unread | doubtful).exclude(kind__in=kinds_without("chunks"))
     found = list(late.values_list("pk", flat=True))
     for world_id in found:
         hint(world_id, EVERYTHING)

@@ -74,11 +74,10 @@ class WriterOrder:
 
 
 class WriteLedger:
-    """All writes of one stream by primary key. `is_complete` is False if a reporting process lost reports."""
+    """All writes of one stream by primary key."""
 
     def __init__(self) -> None:
         self._facts: dict[int, WriteFact] = {}
-        self.is_complete = True
         self.streams_of_step: Mapping[StepAttempt, int] = {}  # streams a step attempt wrote to, all together
 
     def __len__(self) -> int:

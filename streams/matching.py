@@ -15,6 +15,7 @@ from django.db.models import BigIntegerField, ExpressionWrapper, F, Q, QuerySet
 from dashboard.lib.clock import NS_PER_MS, NS_PER_S
 from dashboard.lib.ulid import shift_ulid, ulid_ms
 from runs.models import AppProcess
+from runs.worlds.base import supplies_of
 from streams import bulk
 from streams.arrivals import batched
 from streams.joining import (
@@ -137,8 +138,8 @@ def _waiting(stream: Stream, keys: Iterable[Key]) -> list[_Write]:
     digests = [digest for is_close, digest in keys if not is_close]
     found = [
         one
-        for at in range(0, len(digests), AT_ONCE)
-        for one in _read(rows.filter(is_close=False, digest__in=digests[at : at + AT_ONCE]))
+        for some in batched(digests, AT_ONCE)
+        for one in _read(rows.filter(is_close=False, digest__in=some))
     ]
     return found + (_read(rows.filter(is_close=True)) if CLOSE_KEY in keys else [])
 
@@ -210,8 +211,10 @@ def _store(
 
 def _tell_lost(stream: Stream, looked_ns: int) -> None:
     """Acknowledged writes that a later look at the whole world did not find. `looked_ns` is our clock."""
-    if not looked_ns or stream.expired or stream.pruned_ns is not None or stream.world.kind == "probe":
+    if not looked_ns or stream.expired or stream.pruned_ns is not None:
         return
+    if "chunks" not in supplies_of(stream.world.kind):
+        return  # nobody reads its storage
     waiting = Write.objects.filter(stream=stream, outcome=UNMATCHED, took_ns__isnull=False)
     processes = AppProcess.objects.filter(
         world=stream.world_id, process__in=waiting.values("process"), clock_offset_ns__isnull=False

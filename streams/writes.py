@@ -18,8 +18,9 @@ from dashboard.lib.database import clean
 from runs.models import Run, World
 from runs.observations import WriteTried
 from runs.record import ID, TEXT
+from runs.worlds.base import kinds_without
 from streams import bulk
-from streams.arrivals import ensure_streams
+from streams.arrivals import batched, ensure_streams
 from streams.ledger import LOST, REJECTED, UNMATCHED, StepAttempt, WriteFact, WriteLedger
 from streams.models import Stream, Write, Writer
 
@@ -85,11 +86,11 @@ def _ensure_writers(stream: Stream, seen: Iterable[WriteTried]) -> dict[str, Wri
         if key not in wanted:
             wanted[key] = _writer(stream, key, one)
     rows = Writer.objects.filter(stream=stream)
-    found = {row.key: row for some in _batched(list(wanted)) for row in rows.filter(key__in=some)}
+    found = {row.key: row for some in batched(list(wanted), AT_ONCE) for row in rows.filter(key__in=some)}
     missing = [key for key in wanted if key not in found]
     if missing:
         Writer.objects.bulk_create([wanted[key] for key in missing], ignore_conflicts=True)
-        found |= {row.key: row for some in _batched(missing) for row in rows.filter(key__in=some)}
+        found |= {row.key: row for some in batched(missing, AT_ONCE) for row in rows.filter(key__in=some)}
     return found
 
 
@@ -138,7 +139,7 @@ def _last_orders(
     last = numbered.order_by("-order", "-number", "-place")
     columns = ("scope", Subquery(last.values("order")[:1]), Subquery(last.values("sequence")[:1]))
     found: dict[str, tuple[int, int]] = {}
-    for some in _batched(list(scopes)):
+    for some in batched(list(scopes), AT_ONCE):
         writers = Writer.objects.filter(stream=stream, scope__in=some)
         for scope, order, number in writers.values_list(*columns):
             if order is not None:
@@ -163,10 +164,6 @@ def _renumber(stream: Stream, scope: str, lowest: int) -> None:
     bulk.update_sequences(joined)
 
 
-def _batched(keys: Sequence[str]) -> Iterator[Sequence[str]]:
-    return (keys[at : at + AT_ONCE] for at in range(0, len(keys), AT_ONCE))
-
-
 def streams_of_steps(world_id: int, ledger: WriteLedger) -> dict[StepAttempt, int]:
     """To how many streams those step attempts wrote that say how many writables they acquired."""
     asked = {fact.by for fact in ledger.facts if (fact.acquired or 0) > 1 and fact.known != "exact"}
@@ -185,8 +182,8 @@ def worlds_with_open_writes() -> list[int]:
     waiting = Write.objects.filter(
         outcome=UNMATCHED, took_ns__isnull=False, stream__pruned_ns=None, stream__expired=False
     )
-    found = waiting.exclude(stream__world__kind="probe").values_list("stream__world", flat=True)
-    return list(found.distinct())
+    read = waiting.exclude(stream__world__kind__in=kinds_without("chunks"))
+    return list(read.values_list("stream__world", flat=True).distinct())
 
 
 def facts_since(stream_id: int, revision: int) -> Iterator[WriteFact]:

@@ -20,8 +20,8 @@ from dashboard.anomalies.models import Anomaly, Checkpoint, Finding
 from dashboard.lib import doorbell
 from dashboard.lib.clock import now_ns
 from dashboard.lib.database import clean, write_transaction
-from runs.models import AppProcess, Run
-from runs.worlds.base import TERMINAL, WORLDS
+from runs.models import Run
+from runs.worlds.base import TERMINAL, supplies_of
 from streams.arrivals import mark_moved
 from streams.facts import ChunkFact, RunFacts, StepFacts, StreamFacts
 from streams.ingest import ring_stream
@@ -84,9 +84,8 @@ def judge_world(world_id: int, stop: threading.Event) -> None:
 def _judge_stream(stream_id: int) -> None:
     stream = _joined(stream_id)
     fed = _feed(stream)
-    world = WORLDS.found.get(stream.world.kind)
     facts = replace(stream_facts(stream), writes=_read_writes(stream, fed))
-    verdict = fed.judge.judge(facts, now_ns(), world.supplies if world else frozenset())
+    verdict = fed.judge.judge(facts, now_ns(), supplies_of(stream.world.kind))
     if Stream.objects.values_list("renumbered", flat=True).get(pk=stream_id) != fed.renumbered:
         _judges.pop(stream_id, None)  # renumbered while it was read: what was fed was no one order
         return
@@ -150,9 +149,6 @@ def _read_writes(stream: Stream, fed: _Fed) -> WriteLedger | None:
         return None
     fed.writes.put(facts_since(stream.pk, fed.write_revision))
     fed.write_revision = stream.write_revision
-    processes = {fact.process for fact in fed.writes.facts}
-    lossy = AppProcess.objects.filter(world=stream.world_id, process__in=processes, dropped_records__gt=0)
-    fed.writes.is_complete = not lossy.exists()
     fed.writes.streams_of_step = streams_of_steps(stream.world_id, fed.writes)
     return fed.writes if len(fed.writes) else None
 
@@ -171,8 +167,7 @@ def stream_facts(stream: Stream) -> StreamFacts:
     asked = run is not None and (stream.behind_count or stream.write_revision)
     steps = _steps(run) if run is not None and asked else ()
     facts = run and RunFacts(run.run_id, run.workflow, run.status, run.sdk_version, ended, steps)
-    world = WORLDS.found.get(stream.world.kind)
-    has_lists = run is not None and world is not None and "stream_list" in world.supplies
+    has_lists = run is not None and "stream_list" in supplies_of(stream.world.kind)
     listed = bool(stream.listed) if has_lists else None
     return StreamFacts(stream.name, facts or None, listed, stream.is_system, stream.expired, stream.framing)
 

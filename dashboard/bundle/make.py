@@ -13,7 +13,7 @@ from dashboard.bundle.report import report_of
 from dashboard.bundle.verdict import verdict_of
 from dashboard.bundle.writes import write_records
 from dashboard.lib.clock import now_ns, to_datetime
-from runs.worlds.base import WORLDS
+from runs.worlds.base import supplies_of
 from runs.worlds.bundle import FORMAT, MANIFEST, VERSION
 from streams.models import Stream
 
@@ -51,7 +51,7 @@ def _manifest(
     source: Source, made_ns: int, reporting: list[dict[str, Any]], counts: dict[str, int]
 ) -> dict[str, Any]:
     stream, run = source.stream, source.run
-    made, adapter = to_datetime(made_ns), WORLDS.found.get(stream.world.kind)
+    made = to_datetime(made_ns)
     return {
         "format": FORMAT,
         "version": VERSION,
@@ -65,7 +65,7 @@ def _manifest(
             "kind": stream.world.kind,
             "name": stream.world.name,
             "looked_ns": stream.world.looked_ns,
-            "supplies": sorted(adapter.supplies) if adapter else [],
+            "supplies": sorted(supplies_of(stream.world.kind)),
         },
         "sdk": _versions(source, reporting),
         "redacted": not source.has_payloads,

@@ -114,3 +114,14 @@ def stored_bytes(value: Any, pointer: str) -> bytes | None:
 
 
 WORLDS: Registry[World] = Registry(World, "runs.worlds")  # type: ignore[type-abstract]
+
+
+def supplies_of(kind: str) -> frozenset[str]:
+    """The evidence that worlds of a kind supply; none where nothing here reads them."""
+    world = WORLDS.found.get(kind)
+    return world.supplies if world is not None else frozenset()
+
+
+def kinds_without(evidence: str) -> list[str]:
+    """The kinds of worlds that cannot supply it, e.g. `chunks` where nobody reads the storage."""
+    return [kind for kind in WORLDS.found if evidence not in supplies_of(kind)]
