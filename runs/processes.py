@@ -8,10 +8,11 @@ from typing import Any
 from dashboard.lib.database import clean
 from runs.models import AppError, AppProcess, InboxItem, Run, World
 from runs.observations import AppFailed
-from runs.reports import LATEST_MS, ns_of
+from runs.reports import mapping_in, ms_in, ns_of, whole_in
 
 TEXT = 2000
 GAPS_KEPT = 20
+MOST = (1 << 53) - 1  # of a count
 _ABOUT = ("probe", "language", "runtime", "sdk", "pid", "host", "world", "location", "env")
 
 
@@ -48,26 +49,25 @@ def _note_app(row: AppProcess, app: Any) -> None:
 def _note_drops(row: AppProcess, dropped: Any) -> None:
     if not isinstance(dropped, Mapping):
         return
-    row.dropped_batches = max(row.dropped_batches, _count(dropped.get("batches")))
-    row.dropped_records = max(row.dropped_records, _count(dropped.get("records")))
+    row.dropped_batches = max(row.dropped_batches, whole_in(dropped, "batches", MOST) or 0)
+    row.dropped_records = max(row.dropped_records, whole_in(dropped, "records", MOST) or 0)
     spans = dropped.get("spans")
     gaps = [_gap(span) for span in spans if isinstance(span, Mapping)] if isinstance(spans, list) else []
     row.gaps = [gap for gap in gaps if gap is not None][-GAPS_KEPT:] or row.gaps
 
 
 def _gap(span: Mapping[str, Any]) -> dict[str, int] | None:
-    first, last = _ms(span.get("from")), _ms(span.get("to"))
+    first, last = ms_in(span, "from"), ms_in(span, "to")
     if first is None or last is None:
         return None
     times = {"from": ns_of(first), "to": ns_of(last)}
-    return times | {"records": _count(span.get("records"))}
+    return times | {"records": whole_in(span, "records", MOST) or 0}
 
 
 def _note_clock(row: AppProcess, item: InboxItem, batch: Mapping[str, Any]) -> None:
     """The process's own estimate from earlier answers; before that, at most the way here is wrong with ours."""
-    clock, sent = batch.get("clock"), _ms(batch.get("sent"))
-    offset = _ms(clock.get("offset")) if isinstance(clock, Mapping) else None
-    rtt = _ms(clock.get("rtt")) if isinstance(clock, Mapping) else None
+    clock, sent = mapping_in(batch, "clock"), ms_in(batch, "sent")
+    offset, rtt = ms_in(clock, "offset"), ms_in(clock, "rtt")
     if offset is not None and rtt is not None and rtt >= 0:
         error_ns = ns_of(rtt / 2)
         if row.clock_error_ns is None or error_ns <= row.clock_error_ns or item.number >= row.last_number:
@@ -76,15 +76,6 @@ def _note_clock(row: AppProcess, item: InboxItem, batch: Mapping[str, Any]) -> N
         one_way = item.received_ns - ns_of(sent)
         known = row.clock_offset_ns
         row.clock_offset_ns = one_way if known is None else min(known, one_way)
-
-
-def _ms(value: Any) -> float | None:
-    good = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LATEST_MS
-    return value if good else None
-
-
-def _count(value: Any) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 53 else 0
 
 
 def record_failures(

@@ -88,7 +88,7 @@ def _take(report: Report, process: str, place: int, record: Any) -> None:
 
 
 def _take_write(report: Report, process: str, place: int, record: Mapping[str, Any]) -> None:
-    error = _object(record, "error")
+    error = mapping_in(record, "error")
     is_close = _named(record, "op") == "close"
     if not is_close and record["op"] != "write":
         raise _Unreadable("op is neither write nor close")
@@ -102,16 +102,16 @@ def _take_write(report: Report, process: str, place: int, record: Mapping[str, A
         "called_ns": ns_of(_needed(record, "called")),
         "took_ns": took_ns,
         "error": why if ok is False else "",
-        "status": _whole(error, "status", _INT) if ok is False else None,
+        "status": whole_in(error, "status", _INT) if ok is False else None,
         "is_overlapping": bool(_list(record, "overlaps")),
-        "acquired": _whole(record, "acquired", _INT),
+        "acquired": whole_in(record, "acquired", _INT),
     }
     report.writes += list(_writes(process, record, chunks, base))
 
 
 def _outcome(record: Mapping[str, Any]) -> tuple[bool | None, int | None]:
     """Whether a call was acknowledged, and how long it took: both are known, or neither is."""
-    ok, took = record.get("ok"), _number(record, "took")
+    ok, took = record.get("ok"), ms_in(record, "took")
     if not isinstance(ok, bool):
         return None, None
     if took is None:
@@ -123,7 +123,7 @@ def _take_unsent(report: Report, process: str, place: int, record: Mapping[str, 
     at_ns = ns_of(_needed(record, "at"))
     writes: list[WriteTried] = []
     for offset, chunk in enumerate(_list(record, "chunks")):
-        called = _number(_as_object(chunk), "called")
+        called = ms_in(_as_object(chunk), "called")
         base = {
             "is_close": False,
             "is_sent": False,
@@ -143,14 +143,14 @@ def _writes(
     process: str, record: Mapping[str, Any], chunks: list[Any], base: dict[str, Any], first: int = 0
 ) -> Iterator[WriteTried]:
     stream, run_id = _named(record, "stream"), _text(record, "run")
-    number = _whole(record, "n")
+    number = whole_in(record, "n")
     if number is None:
         raise _Unreadable("n is missing")
     step, sdk_writer = _step(record), _text(record, "writer")
-    group = _whole(record, "group", _GROUPS)
+    group = whole_in(record, "group", _GROUPS)
     for place, chunk in enumerate(chunks, first):
         chunk = _as_object(chunk)
-        pair, order = _whole(chunk, "pair"), _whole(chunk, "order")
+        pair, order = whole_in(chunk, "pair"), whole_in(chunk, "order")
         of_sdk = order is None and bool(sdk_writer) and group is not None
         yield WriteTried(
             process=process,
@@ -158,7 +158,7 @@ def _writes(
             place=place,
             run_id=run_id,
             stream=stream,
-            size=_whole(chunk, "size"),
+            size=whole_in(chunk, "size"),
             digest=_digest(chunk),
             data=_data(chunk),
             step=step,
@@ -170,15 +170,15 @@ def _writes(
 
 
 def _step(record: Mapping[str, Any]) -> StepKnown:
-    step = _object(record, "step")
+    step = mapping_in(record, "step")
     if not _text(step, "id"):
         return StepKnown()
     known = _LEVELS.get(_text(step, "known"), "step only")
-    return StepKnown(_text(step, "id"), _text(step, "name"), _whole(step, "attempt", _INT), known)
+    return StepKnown(_text(step, "id"), _text(step, "name"), whole_in(step, "attempt", _INT), known)
 
 
 def _take_error(report: Report, process: str, place: int, record: Mapping[str, Any]) -> None:
-    step_id, number = _text(_object(record, "step"), "id"), _whole(record, "write")
+    step_id, number = _text(mapping_in(record, "step"), "id"), whole_in(record, "write")
     at_ns = ns_of(_needed(record, "at"))
     kind, name, message = (_text(record, key) for key in ("kind", "name", "message"))
     report.failures.append(
@@ -191,8 +191,8 @@ def _take_event(report: Report, process: str, place: int, record: Mapping[str, A
     run_id, kind = _named(record, "run"), _named(record, "event")
     if record.get("ok") is not True:
         return
-    at_ns = ns_of(_needed(record, "called") + (_number(record, "took") or 0))
-    number = _whole(record, "n")
+    at_ns = ns_of(_needed(record, "called") + (ms_in(record, "took") or 0))
+    number = whole_in(record, "n")
     if number is None:
         raise _Unreadable("n is missing")
     details = {key: record[key] for key in ("step_name", "workflow") if isinstance(record.get(key), str)}
@@ -215,7 +215,7 @@ def _as_object(value: Any) -> Mapping[str, Any]:
     return value
 
 
-def _object(record: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+def mapping_in(record: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     value = record.get(key)
     return value if isinstance(value, Mapping) else {}
 
@@ -241,20 +241,20 @@ def _named(record: Mapping[str, Any], key: str) -> str:
     return value
 
 
-def _number(record: Mapping[str, Any], key: str) -> float | None:
+def ms_in(record: Mapping[str, Any], key: str) -> float | None:
     value = record.get(key)
     good = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LATEST_MS
     return value if good else None  # NaN is less than nothing
 
 
 def _needed(record: Mapping[str, Any], key: str) -> float:
-    value = _number(record, key)
+    value = ms_in(record, key)
     if value is None:
         raise _Unreadable(f"{key} is not a time")
     return value
 
 
-def _whole(record: Mapping[str, Any], key: str, most: int = _BIG) -> int | None:
+def whole_in(record: Mapping[str, Any], key: str, most: int = _BIG) -> int | None:
     value = record.get(key)
     good = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most
     return value if good else None

@@ -88,8 +88,7 @@ def chunk_rows_changed(
     changed = Chunk.objects.filter(later, stream_id=stream_id, revision__gt=0, arrival__lte=upto)
     found = _raw(changed.order_by("revision", "arrival")[:limit])
     wanted = [row[0] - 1 for row in found]
-    stored = Chunk.objects.filter(stream_id=stream_id, arrival__in=wanted).values_list("arrival", "stored_ns")
-    times: dict[int, int] = dict(stored)
+    times = stored_at(stream_id, wanted)
     return [_row(row, times.get(row[0] - 1)) for row in found]
 
 

@@ -7,8 +7,6 @@ import binascii
 from typing import Any
 
 from django import forms
-from django.conf import settings
-from django.core.exceptions import PermissionDenied
 from django.core.validators import RegexValidator
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.shortcuts import redirect, render
@@ -16,6 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods
 
+from dashboard.account import require_owner
 from dashboard.lib import sealing
 from dashboard.lib.pages import page
 from runs import keys
@@ -56,7 +55,7 @@ class KeyForm(forms.Form):
 @never_cache
 @require_http_methods(["GET", "POST"])
 def world_settings(request: HttpRequest, slug: str) -> HttpResponse:
-    _owner_only(request)
+    require_owner(request)
     world = find_world(slug)
     if request.method == "GET":
         return _page(request, world)
@@ -75,16 +74,10 @@ def world_settings(request: HttpRequest, slug: str) -> HttpResponse:
 @page("w/<slug:slug>/decryptions/", "decryptions")
 @never_cache
 def decryptions(request: HttpRequest, slug: str) -> HttpResponse:
-    _owner_only(request)
+    require_owner(request)
     world = find_world(slug)
     listed = keys.decryptions(world.pk, parse_key(request.GET.get("older", "")))
     return render(request, "decryptions.html", {"world": world, "listed": listed})
-
-
-def _owner_only(request: HttpRequest) -> None:
-    """On loopback without sign-in everyone at this machine is the owner."""
-    if settings.SIGN_IN and not getattr(request.user, "is_superuser", False):
-        raise PermissionDenied
 
 
 @sensitive_variables()
