@@ -1,7 +1,4 @@
-"""Chunks as lines for other programs: NDJSON with everything that is known of each, CSV for spreadsheets, bytes.
-
-Rows are read by keyset, a page at a time, so that a stream of any length costs no more memory than a page.
-"""
+"""Chunks as lines for other programs: NDJSON with everything that is known of each, CSV for spreadsheets, bytes."""
 
 from __future__ import annotations
 
@@ -9,41 +6,18 @@ import base64
 import csv
 import io
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from runs.payloads import as_tagged, decode_chunk
 from streams.models import Chunk, Stream
 from streams.order import mark_names
 
-PAGE = 500
 VALUE_CHARS = 30_000  # of a value in a spreadsheet's cell, which holds 32,767
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 COLUMNS = (
     "arrival", "position", "sequence", "chunk_id", "is_close", "marks", "size", "digest",
     "minted_ms", "stored_ns", "observed_ns", "step", "step_id", "attempt", "known", "value", "problem",
 )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Range:
-    """Arrivals, both ends included."""
-
-    first: int
-    last: int
-
-
-def pages(stream: Stream, wanted: Range) -> Iterator[list[Chunk]]:
-    """Chunks in arrival order with their writers, PAGE at a time."""
-    after = wanted.first - 1
-    while rows := list(
-        Chunk.objects.filter(stream=stream, arrival__gt=after, arrival__lte=wanted.last)
-        .select_related("writer")
-        .order_by("arrival")[:PAGE]
-    ):
-        yield rows
-        after = rows[-1].arrival
 
 
 def ndjson(stream: Stream, rows: list[Chunk]) -> bytes:
@@ -72,9 +46,9 @@ def _cell(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
-def facts_of(stream: Stream, row: Chunk) -> dict[str, Any]:
-    """One chunk with all its clocks. `value` if it can be read, else `data` in base64 and `problem`."""
-    facts: dict[str, Any] = {
+def identity_of(row: Chunk) -> dict[str, Any]:
+    """Which chunk it is, and where it stands in each order."""
+    return {
         "arrival": row.arrival,
         "position": row.position,
         "sequence": row.sequence,
@@ -83,10 +57,17 @@ def facts_of(stream: Stream, row: Chunk) -> dict[str, Any]:
         "marks": mark_names(row.marks),
         "size": row.size,
         "digest": bytes(row.digest).hex(),
-        "minted_ms": row.minted_ms,
-        "stored_ns": row.stored_ns,
-        "observed_ns": row.observed_ns,
     }
+
+
+def clocks_of(row: Chunk) -> dict[str, int | None]:
+    """The writer's, the world's and ours."""
+    return {"minted_ms": row.minted_ms, "stored_ns": row.stored_ns, "observed_ns": row.observed_ns}
+
+
+def facts_of(stream: Stream, row: Chunk) -> dict[str, Any]:
+    """One chunk with all its clocks. `value` if it can be read, else `data` in base64 and `problem`."""
+    facts = identity_of(row) | clocks_of(row)
     if row.writer is not None:
         facts |= {"step": row.writer.step_name, "step_id": row.writer.step_id, "attempt": row.writer.attempt}
         facts["known"] = row.writer.known
@@ -104,10 +85,3 @@ def _payload(stream: Stream, row: Chunk) -> dict[str, Any]:
         reason = next((one.problem.reason for one in chunk.values if one.problem is not None), "")
         return raw | {"problem": reason or (chunk.problem.reason if chunk.problem else "cannot be read")}
     return {"value": as_tagged(read[0] if len(read) == 1 else read)}
-
-
-def payload_bytes(rows: list[Chunk], whole: Callable[[Chunk], bytes]) -> bytes:
-    """Payloads end to end, without end markers; `whole` reads again what is kept only in part."""
-    return b"".join(
-        bytes(row.data) if len(row.data) >= row.size else whole(row) for row in rows if not row.is_close
-    )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 from dashboard.bundle.archive import BundleWriter
@@ -11,11 +12,11 @@ from dashboard.bundle.members import AT_ONCE, Source
 from dashboard.bundle.outline import outline_of
 from dashboard.bundle.redact import safe_text
 from dashboard.bundle.writes import writer_record
-from runs.worlds.base import WorldError
+from streams.export import clocks_of, identity_of
 from streams.facts import ChunkFact
-from streams.ingest import open_adapter
 from streams.models import Chunk, Write
-from streams.order import BEHIND, mark_names
+from streams.order import BEHIND
+from streams.whole import chunk_pages, payloads_of
 
 PACK_CHUNKS, PACK_BYTES = 1000, 4 * 2**20  # a member of payloads ends with the first of the two
 _NONE = -1  # the length of an end marker
@@ -38,23 +39,16 @@ class Packs:
         return self.member, at
 
 
-def rows_of(source: Source, after: int = 0) -> Iterator[Chunk]:
-    """By arrival; the database is asked for a thousand at a time, so that nothing is locked meanwhile."""
-    while True:
-        rows = Chunk.objects.filter(stream=source.stream, arrival__gt=after, arrival__lte=source.head)
-        found = list(rows.order_by("arrival")[:AT_ONCE])
-        yield from found
-        if len(found) < AT_ONCE:
-            return
-        after = found[-1].arrival
+def _pages(source: Source) -> Iterator[list[Chunk]]:
+    return chunk_pages(source.stream, 1, source.head, AT_ONCE)
 
 
 def write_payloads(archive: BundleWriter, source: Source) -> array[int]:
     """The bytes of all data chunks, as they are stored: what is encrypted stays so. Returns their lengths."""
-    lengths, packs, fetch = array("q"), Packs(), _fetcher(source)
+    lengths, packs, fetch = array("q"), Packs(), payloads_of(source.stream)
     waiting: list[bytes] = []
     member = ""
-    for row in rows_of(source):
+    for row in chain.from_iterable(_pages(source)):
         payload = None if row.is_close else fetch(row)
         lengths.append(_NONE if payload is None else len(payload))
         place = packs.place(len(payload or b""))[0]
@@ -73,41 +67,16 @@ def _write_pack(archive: BundleWriter, name: str, payloads: list[bytes]) -> None
                 member.write(payload)
 
 
-def _fetcher(source: Source) -> Callable[[Chunk], bytes]:
-    """What is kept of a large chunk is its head: the world is asked for the rest, and may not have it any more."""
-    stream = source.stream
-    adapter = None
-
-    def fetch(row: Chunk) -> bytes:
-        nonlocal adapter
-        data = bytes(row.data)
-        if len(data) >= row.size:
-            return data
-        try:
-            adapter = adapter or open_adapter(stream.world)
-            return adapter.fetch_chunk(stream.name, row.chunk_id)
-        except WorldError:
-            return data
-
-    return fetch
-
-
 def chunk_records(source: Source, lengths: array[int] | None) -> Iterator[dict[str, Any]]:
     """One for each chunk, in the order of arrival. `lengths` are those of the payloads that were written."""
-    packs, batch = Packs(), list[Chunk]()
-    for row in rows_of(source):
-        batch.append(row)
-        if len(batch) == AT_ONCE:
-            yield from _records(source, batch, packs, lengths)
-            batch = []
-    yield from _records(source, batch, packs, lengths)
+    packs = Packs()
+    for rows in _pages(source):
+        yield from _records(source, rows, packs, lengths)
 
 
 def _records(
     source: Source, batch: list[Chunk], packs: Packs, lengths: array[int] | None
 ) -> Iterator[dict[str, Any]]:
-    if not batch:
-        return
     first, last = batch[0].arrival, batch[-1].arrival
     writes = Write.objects.filter(stream=source.stream, arrival__range=(first, last))
     by_arrival = {one.arrival: one for one in writes.select_related("writer").defer("data")}
@@ -122,16 +91,9 @@ def _records(
 
 def _record(source: Source, row: Chunk) -> dict[str, Any]:
     digest = bytes(row.digest)
-    return {
-        "arrival": row.arrival,
-        "position": row.position,
-        "sequence": row.sequence,
-        "chunk_id": row.chunk_id,
-        "is_close": row.is_close,
-        "marks": mark_names(row.marks),
-        "size": row.size,
+    return identity_of(row) | {
         "digest": (digest if source.has_payloads else source.redactor.digest(digest)).hex(),
-        "clocks": {"minted_ms": row.minted_ms, "stored_ns": row.stored_ns, "observed_ns": row.observed_ns},
+        "clocks": clocks_of(row),
         "problem": safe_text(row.problem),
     }
 

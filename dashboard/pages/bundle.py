@@ -22,6 +22,7 @@ from django.views.decorators.http import require_safe
 from dashboard.bundle.bundled import bundled_of
 from dashboard.bundle.make import bundle_report, make_bundle
 from dashboard.lib.pages import page
+from runs.pages._file import kept_as
 from runs.worlds.base import WorldError
 from runs.worlds.bundle import BundleWorld
 from streams.models import Stream
@@ -44,9 +45,7 @@ def bundle(request: HttpRequest, slug: str, name: str) -> HttpResponseBase:
     response = _streamed(request, file)
     response["Content-Type"] = "application/zip"
     response["Content-Length"] = str(size)
-    response["Content-Disposition"] = f'attachment; filename="{_file_name(stream)}.zip"'
-    response["X-Content-Type-Options"] = "nosniff"
-    return response
+    return kept_as(response, f"{_file_name(stream)}.zip")
 
 
 @page("w/<slug:slug>/streams/<str:name>/bundle.md", "bundle-markdown")

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import re
+from typing import TypeVar
 
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.utils.http import content_disposition_header
 
+R = TypeVar("R", bound=HttpResponseBase)
 _unsafe = re.compile(r"[^A-Za-z0-9._-]")  # names come from the world too
 
 
 def as_file(data: bytes, name: str) -> HttpResponse:
-    response = HttpResponse(data, content_type="application/octet-stream")
+    return kept_as(HttpResponse(data, content_type="application/octet-stream"), name)
+
+
+def kept_as(response: R, name: str) -> R:
+    """The same answer as a file to keep, which no browser shows or guesses at."""
     response["Content-Disposition"] = content_disposition_header(True, _unsafe.sub("-", name))
     response["X-Content-Type-Options"] = "nosniff"
     return response

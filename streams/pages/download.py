@@ -7,15 +7,16 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from channels.db import database_sync_to_async
 from django.http import Http404, HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
-from django.utils.http import content_disposition_header
 
 from dashboard.lib.pages import page
-from runs.worlds.base import WORLDS, WorldError
+from runs.pages._file import kept_as
 from streams import export
-from streams.export import Range
 from streams.models import Chunk, Stream
 from streams.pages._find import find_stream
 from streams.pages._window import arrival_in
+from streams.whole import chunk_pages, payloads_of
+
+PAGE = 500  # chunks read and sent at a time
 
 _TYPES = {
     "ndjson": "application/x-ndjson",
@@ -31,20 +32,18 @@ def download(request: HttpRequest, slug: str, name: str, form: str) -> HttpRespo
     if form not in _TYPES:
         raise Http404("Chunks can be downloaded as .ndjson, .csv or .bin.")
     first, last = (arrival_in(request.GET.get(name, "")) for name in ("from", "to"))
-    wanted = Range(first or 1, stream.head if last is None else min(last, stream.head))
+    wanted = (first or 1, stream.head if last is None else min(last, stream.head))
     response = StreamingHttpResponse(_body(stream, wanted, form), content_type=_TYPES[form])
-    part = "" if first is None and last is None else f"-{wanted.first}-{wanted.last}"
-    response["Content-Disposition"] = content_disposition_header(True, f"{stream.name}{part}.{form}")
-    response["X-Content-Type-Options"] = "nosniff"
-    return response
+    part = "" if first is None and last is None else f"-{wanted[0]}-{wanted[1]}"
+    return kept_as(response, f"{stream.name}{part}.{form}")
 
 
-async def _body(stream: Stream, wanted: Range, form: str) -> AsyncIterator[bytes]:
+async def _body(stream: Stream, wanted: tuple[int, int], form: str) -> AsyncIterator[bytes]:
     """Asynchronous, since the server would gather a plain iterator in memory before it sends anything."""
     if form == "csv":
         yield export.csv_head()
     write = _writer(stream, form)
-    rows = export.pages(stream, wanted)
+    rows = chunk_pages(stream, *wanted, PAGE)
     while (piece := await database_sync_to_async(_next)(rows, write)) is not None:
         yield piece
 
@@ -59,13 +58,5 @@ def _writer(stream: Stream, form: str) -> Callable[[list[Chunk]], bytes]:
         return lambda rows: export.ndjson(stream, rows)
     if form == "csv":
         return lambda rows: export.csv_lines(stream, rows)
-    return lambda rows: export.payload_bytes(rows, lambda row: _whole(stream, row))
-
-
-def _whole(stream: Stream, row: Chunk) -> bytes:
-    """From the world again; what it cannot give is left short, as the size in NDJSON shows."""
-    world = stream.world
-    try:
-        return WORLDS.found[world.kind](world.location).fetch_chunk(stream.name, row.chunk_id)
-    except WorldError:
-        return bytes(row.data)
+    payload = payloads_of(stream)
+    return lambda rows: b"".join(payload(row) for row in rows if not row.is_close)

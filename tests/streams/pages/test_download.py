@@ -11,8 +11,8 @@ from asgiref.sync import async_to_sync
 from django.urls import reverse
 
 from runs.worlds.base import WORLDS, WorldError
-from streams import export
 from streams.models import Chunk, Writer
+from streams.pages import download
 from tests.factories import CLOSE_MARKER, frame, make_chunks, make_stream, make_world
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -75,7 +75,7 @@ def test_a_range_is_both_ends_included(client, stream):
 
 
 def test_a_long_stream_is_read_page_by_page(client, stream, monkeypatch):
-    monkeypatch.setattr(export, "PAGE", 2)
+    monkeypatch.setattr(download, "PAGE", 2)
     _, body = body_of(client, stream, "ndjson")
     assert [json.loads(line)["arrival"] for line in body.splitlines()] == [1, 2, 3, 4, 5]
 
