@@ -11,6 +11,7 @@ from django.db.models import Q
 
 from runs.payloads import as_plain, decode_chunk
 from streams import queries
+from streams.chunk_types import chunk_type
 from streams.models import Stream
 from streams.order import PROBLEM_FROM
 from streams.queries import ChunkRow
@@ -91,5 +92,4 @@ def type_of(row: ChunkRow) -> str:
         return "close"
     values = decode_chunk(bytes(row.data), framing=row.framing or None).values
     plain = as_plain(values[0].value) if values and values[0].status == "ok" else None
-    kind = plain.get("type") if isinstance(plain, dict) else None
-    return kind if isinstance(kind, str) else ""
+    return chunk_type(plain) or ""

@@ -8,7 +8,7 @@ from django.db.models import Avg, Count, Max, Min, Q
 
 from runs.models import AppProcess
 from streams.ledger import LOST, REJECTED, UNMATCHED
-from streams.models import Stream, Write, Writer
+from streams.models import Stream, Write
 
 SHOWN = 100
 KNOWN = {
@@ -113,9 +113,3 @@ def lossy_processes(world_id: int, processes: set[str]) -> list[AppProcess]:
     """Those of these processes that could not deliver all their reports."""
     rows = AppProcess.objects.filter(world=world_id, process__in=processes)
     return list(rows.filter(dropped_records__gt=0))
-
-
-def writing_steps(stream_id: int) -> list[tuple[str, str]]:
-    """(id, name) of the steps that wrote to a stream, as far as they are known."""
-    rows = Writer.objects.filter(stream=stream_id).exclude(step_id="").order_by("pk")
-    return list(dict(rows.values_list("step_id", "step_name")).items())[:SHOWN]

@@ -10,7 +10,7 @@ from django.shortcuts import render
 
 from streams.models import Stream
 from streams.reader_queries import Readings, readings_of
-from streams.readers import CLOSED, PROVED, SUSPECTED, UNCHECKED, ReaderFacts, Reading
+from streams.readers import CLOSED, PROVED, SUSPECTED, UNCHECKED, ReaderFacts, Reading, read_later
 
 CELLS = 24  # chunks drawn one by one; of more the first and the last
 LIMIT = 10_000_000
@@ -52,8 +52,7 @@ def _context(stream: Stream, start: int) -> dict[str, Any]:
     rows = [_row("A live reader got", readings.facts, readings.live)]
     rows.append(_row("A later reader gets", readings.facts, readings.later))
     if start:
-        later = readings_of(stream, start).later
-        rows.append(_row(f"From {start}", readings.facts, later))
+        rows.append(_row(f"From {start}", readings.facts, read_later(readings.facts, readings.choice, start)))
     return {"rows": rows, "start": start, "rules": _rules(readings), "sentence": readings.sentence}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 
@@ -17,6 +17,7 @@ from streams.search import Filter, filter_in, find
 
 ALL_ROWS = 400
 ROWS = 200
+ASKED_CHARS = 60
 ABOVE = 60  # rows above the one asked for by `?at=`
 
 
@@ -29,6 +30,8 @@ class Window:
     problem_after: int | None
     wanted: Filter = Filter()  # noqa: RUF009 - a constant
     looked_to: int = 0  # of a filtered window: everything up to there was looked at
+    asked: str = ""  # `?go=`, as it was written
+    goal: int | None = None  # the arrival that it means
 
     @cached_property
     def first(self) -> int:
@@ -48,11 +51,13 @@ class Window:
 
 
 def window_of(stream: Stream, query: Mapping[str, str]) -> Window:
-    """`?at=`, `?before=` or `?after=` an arrival; without any of them the end of the stream."""
-    wanted = filter_in(query)
+    """`?at=`, `?before=` or `?after=` an arrival, `?go=` a goal; without any of them the end of the stream."""
+    wanted, asked = filter_in(query), query.get("go", "")
+    goal = goal_of(stream, asked) if asked else None
     if wanted:
-        return _filtered(stream, wanted, arrival_in(query.get("after", "")) or 0)
-    rows = _rows(stream, query)
+        found = _filtered(stream, wanted, arrival_in(query.get("after", "")) or 0)
+        return replace(found, asked=asked[:ASKED_CHARS], goal=goal)
+    rows = _rows(stream, query, goal)
     first, last = (rows[0].arrival, rows[-1].arrival) if rows else (0, 0)
     return Window(
         rows,
@@ -60,6 +65,8 @@ def window_of(stream: Stream, query: Mapping[str, str]) -> Window:
         has_later=last < stream.head,
         problem_before=queries.problem_before(stream.pk, first) if first > 1 else None,
         problem_after=queries.problem_after(stream.pk, last) if last < stream.head else None,
+        asked=asked[:ASKED_CHARS],
+        goal=goal,
     )
 
 
@@ -69,10 +76,9 @@ def _filtered(stream: Stream, wanted: Filter, after: int) -> Window:
     return Window(found.rows, False, not found.is_end, None, None, wanted, found.looked_to)
 
 
-def _rows(stream: Stream, query: Mapping[str, str]) -> list[ChunkRow]:
+def _rows(stream: Stream, query: Mapping[str, str], goal: int | None) -> list[ChunkRow]:
     at, before, after = (arrival_in(query.get(name, "")) for name in ("at", "before", "after"))
-    if query.get("go"):
-        at = goal_of(stream, query["go"]) or at
+    at = goal or at
     if stream.head <= ALL_ROWS:
         return queries.chunk_rows(stream.pk, 0, ALL_ROWS)
     if at is not None:

@@ -18,6 +18,11 @@ class Writers:
     dropped: int  # reports that the processes could not deliver
 
     @property
+    def steps(self) -> list[tuple[str, str]]:
+        """Ids and names, each step once, as far as they are known."""
+        return list({row.step_id: row.step_name for row in self.rows if row.step_id}.items())
+
+    @property
     def is_open(self) -> bool:
         """Whether there is something in it that must be seen at once."""
         return bool(self.not_stored) or any(row.overlapping or row.writables > 1 for row in self.rows)

@@ -19,10 +19,9 @@ from streams.pages._readers import readers_part
 from streams.pages._rebuilt import rebuilt_context, rebuilt_part
 from streams.pages._rows import divider_html, rows_html
 from streams.pages._verdict import cells_of
-from streams.pages._window import Window, goal_of, window_of
+from streams.pages._window import Window, window_of
 from streams.pages._writes import writers_context
 from streams.queries import has_ended, problem_after
-from streams.write_queries import writing_steps
 
 
 @page("w/<slug:slug>/streams/<str:name>/", "stream")
@@ -63,10 +62,7 @@ def _listed(request: HttpRequest, stream: Stream, window: Window) -> dict[str, A
         "title": title_of(stream.name),
         "ended": has_ended(stream.close_count, stream.run.status if stream.run else None, stream.expired),
         "window": window,
-        "steps": writing_steps(stream.pk) if stream.write_revision else [],
         "map": map_of(stream, window.first, window.last),
-        "goal": goal_of(stream, request.GET["go"]) if request.GET.get("go") else None,
-        "asked": request.GET.get("go", "")[:60],
         "rows": rows,
         "divider": divider,
     }
