@@ -10,39 +10,22 @@ the same rows of the table of writes, a transaction for every batch.
 from __future__ import annotations
 
 import json
-import os
 import statistics
 import sys
-import tempfile
 import threading
-import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from bench.store import set_up, timed
 
 WRITES, BATCH, ROUNDS = 20_000, 500, 3
 PROMISED = 2_000  # writes a second
 EVERY_MS = 2  # 500 a second
 ULID = "0" * 26
 START_MS = 1_795_300_000_000
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-
-def set_up() -> None:
-    os.environ.setdefault("TAILRACE_DATA", tempfile.mkdtemp(prefix="tailrace-bench-"))
-    os.environ["DJANGO_SETTINGS_MODULE"] = "dashboard.settings"
-    import django
-    from django.core.management import call_command
-
-    django.setup()
-    call_command("migrate", verbosity=0)
-
-
-def timed(work: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
 
 
 def payload(number: int) -> bytes:

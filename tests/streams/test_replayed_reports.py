@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -12,11 +11,11 @@ import pytest
 from dashboard.anomalies.detect import judge_world
 from dashboard.anomalies.models import Finding
 from dashboard.lib.clock import now_ns
-from runs.models import AppProcess, InboxItem, World
+from runs.models import World
 from streams import ingest
 from streams.inbox import apply
-from streams.models import Stream
-from tests.probe_recordings import batches, recorded
+from tests.probe_recordings import look_again, recorded
+from tests.probe_recordings import push as push_batches
 from tests.recordings import scenarios, unpack
 
 pytestmark = pytest.mark.django_db
@@ -35,14 +34,7 @@ BREAKS_THE_PROTOCOL = "protocol_violation"  # has no word in the recordings
 
 
 def push(world: World, sdk: str, label: str) -> None:
-    for batch in batches(sdk, label):
-        InboxItem.objects.create(
-            world=world,
-            process=batch["process"],
-            number=batch["number"],
-            received_ns=now_ns(),
-            body=json.dumps(batch).encode(),
-        )
+    push_batches(world, sdk, label)
     apply(world.pk, STOP)
 
 
@@ -61,10 +53,7 @@ def replay(tmp_path: Path) -> Callable[..., World]:
         for step in steps:
             step(world, sdk, label)
             judge_world(world.pk, STOP)
-        # As if the app had just run, and everything had been looked at again since.
-        AppProcess.objects.update(clock_offset_ns=0)
-        World.objects.filter(pk=world.pk).update(looked_ns=now_ns())
-        Stream.objects.filter(world=world).update(changes=100_000)
+        look_again(world)
         judge_world(world.pk, STOP)
         return world
 

@@ -13,11 +13,11 @@ from dashboard.anomalies.detect import judge_world
 from dashboard.anomalies.models import Finding
 from dashboard.bundle.make import make_bundle
 from dashboard.lib.clock import now_ns
-from runs.models import AppProcess, InboxItem, World
+from runs.models import World
 from streams import ingest
 from streams.inbox import apply
 from streams.models import Stream
-from tests.probe_recordings import batches
+from tests.probe_recordings import look_again, push
 from tests.recordings import unpack
 
 STOP = threading.Event()
@@ -27,21 +27,11 @@ Said = dict[str, tuple[str, str, str, list[Any], list[Any]]]
 def replayed(sdk: str, label: str, into: Path, slug: str = "app") -> World:
     location = str(unpack(sdk, label, into).resolve())
     world = World.objects.create(kind="local", location=location, name=slug, slug=slug, created_ns=now_ns())
-    for batch in batches(sdk, label):
-        InboxItem.objects.create(
-            world=world,
-            process=batch["process"],
-            number=batch["number"],
-            received_ns=now_ns(),
-            body=json.dumps(batch).encode(),
-        )
+    push(world, sdk, label)
     apply(world.pk, STOP)
     ingest.hint(world.pk, None)
     ingest.pull(world.pk, STOP)
-    # As if the app had just run, and everything had been looked at again since.
-    AppProcess.objects.filter(world=world).update(clock_offset_ns=0)
-    World.objects.filter(pk=world.pk).update(looked_ns=now_ns())
-    Stream.objects.filter(world=world).update(changes=100_000)
+    look_again(world)
     judge_world(world.pk, STOP)
     return World.objects.get(pk=world.pk)
 
