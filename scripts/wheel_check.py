@@ -85,7 +85,7 @@ def serve(tailrace: Path, world: Path, directory: Path) -> None:
         try:
             wait_until_ready(process, url)
             check_pages(url)
-            process.send_signal(signal.SIGINT)
+            process.send_signal(signal.SIGTERM)
             process.wait(15)
         except (SystemExit, OSError, subprocess.TimeoutExpired) as error:
             sys.exit(f"{error}\n{(directory.parent / 'log').read_text()[-4000:]}")

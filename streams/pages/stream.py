@@ -13,6 +13,7 @@ from runs.keys import opener_for
 from streams.models import Stream
 from streams.pages._find import find_stream
 from streams.pages._glyph import glyph
+from streams.pages._lanes import lanes_context, lanes_part
 from streams.pages._map import map_of
 from streams.pages._names import namespace_of, title_of
 from streams.pages._readers import readers_part
@@ -31,6 +32,8 @@ def stream(request: HttpRequest, slug: str, name: str) -> HttpResponse:
         return readers_part(request, found)
     if request.GET.get("part") == "rebuilt":
         return rebuilt_part(request, found)
+    if request.GET.get("part") == "lanes":
+        return lanes_part(request, found)
     first_problem = problem_after(found.pk, 0)
     context = _judged(found, first_problem)
     if request.GET.get("part") == "verdict":
@@ -65,7 +68,7 @@ def _listed(request: HttpRequest, stream: Stream, window: Window) -> dict[str, A
         "map": map_of(stream, window.first, window.last),
         "rows": rows,
         "divider": divider,
-    }
+    } | lanes_context(stream)
 
 
 def _notes(stream: Stream) -> dict[int, list[Piece]]:
