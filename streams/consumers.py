@@ -1,9 +1,9 @@
 """Live sockets. The database is the truth: a doorbell only wakes the pump, which reads rows by arrival.
 
 Frames of a stream: `{from, to, html, head, t}` with at most 500 rows, at least 20 ms apart, at most 4 not yet
-acknowledged (the server has no backpressure of its own); `{changed, revision, html}` for rows shown before whose
-marks changed; `{head}` alone for the rest; `{judged}` when findings changed. A client that finds a gap
-reconnects with `?after=` its last arrival.
+acknowledged (the server has no backpressure of its own), each read once for all watchers (`streams.tails`);
+`{changed, revision, html}` for rows shown before whose marks changed; `{head}` alone for the rest; `{judged}` when
+findings changed. A client that finds a gap reconnects with `?after=` its last arrival.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from runs.models import World
 from streams import queries
 from streams.models import Stream
 from streams.pages._rows import rows_html
+from streams.tails import FRAME_ROWS, tail_of
 
 log = logging.getLogger("tailrace.live")
 
 WINDOW = 4  # frames in flight
-FRAME_ROWS = 500
 FRAME_PAUSE = 0.02  # seconds between frames
 REREAD = 5  # seconds after which the database is asked even if no doorbell rang
 WORLD_PAUSE = 0.5  # seconds between two rings of a world's socket
@@ -122,7 +122,7 @@ class StreamSocket(Doorbell):
         stream = await Stream.objects.filter(world__slug=where["slug"], name=where["name"]).afirst()
         if stream is None:
             return None
-        self.stream_id = stream.pk
+        self.tail = tail_of(stream.pk)
         return doorbell.stream_group(stream.pk)
 
     async def stream_advanced(self, _event: dict[str, Any]) -> None:
@@ -140,11 +140,11 @@ class StreamSocket(Doorbell):
             self.wake.set()
 
     async def pump(self) -> None:
-        head = await database_sync_to_async(queries.stream_head)(self.stream_id)
+        head = await self.tail.head()
         if head.revision > self.revision:
             await self._send_changed(head.revision)
         while self.sent < head.head and self.in_flight < WINDOW:
-            head = await self._send_rows()
+            head = _later(head, await self._send_rows())
             await asyncio.sleep(FRAME_PAUSE)
         if head != self.told and self.sent >= head.head:
             self.told = head
@@ -155,27 +155,12 @@ class StreamSocket(Doorbell):
 
     async def _send_rows(self) -> queries.StreamHead:
         """The next frame; returns the head as it was when its rows were read."""
-        html: str
-        to: int
-        head: queries.StreamHead
-        html, to, head = await database_sync_to_async(self._frame)()
-        frame = {
-            "from": self.sent,
-            "to": to,
-            "html": html,
-            "head": asdict(head),
-            "t": int(time.time() * 1000),
-        }
+        frame = await self.tail.frame(self.sent, self.revision)
         self.in_flight += 1
-        self.sent, self.told = to, head
-        await self.send(text_data=json.dumps(frame))
-        return head
-
-    def _frame(self) -> tuple[str, int, queries.StreamHead]:
-        rows = queries.chunk_rows(self.stream_id, self.sent, FRAME_ROWS)
-        head = queries.stream_head(self.stream_id)
-        # No rows where the head says there are more: they were forgotten (--keep) meanwhile.
-        return rows_html(rows), rows[-1].arrival if rows else head.head, head
+        self.sent, self.told = frame.to, frame.head
+        message = {"from": frame.after, "to": frame.to, "html": frame.html, "head": asdict(frame.head)}
+        await self.send(text_data=json.dumps(message | {"t": int(time.time() * 1000)}))
+        return frame.head
 
     async def _send_changed(self, revision: int) -> None:
         since, after = self.revision, None
@@ -186,7 +171,12 @@ class StreamSocket(Doorbell):
         self.revision = revision
 
     def _changed(self, since: int, after: int | None) -> list[queries.ChunkRow]:
-        return queries.chunk_rows_changed(self.stream_id, self.sent, since, FRAME_ROWS, after)
+        return queries.chunk_rows_changed(self.tail.stream_id, self.sent, since, FRAME_ROWS, after)
+
+
+def _later(head: queries.StreamHead, other: queries.StreamHead) -> queries.StreamHead:
+    """A frame that others asked for first may hold a head from before the one just read."""
+    return other if (other.head, other.revision) > (head.head, head.revision) else head
 
 
 def _number(query: dict[str, list[str]], name: str) -> int:

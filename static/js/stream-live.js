@@ -2,10 +2,10 @@
 // missing or repeated, inserts them once per animation frame, and acknowledges what it has inserted.
 "use strict";
 
-const CAP = 1000; // rows kept while the reader follows the end
-const CAP_READING = 6000; // rows kept below a reader who looks elsewhere; then they are only counted
+import { append, atEnd, endInView, isTail, jump, parsed, placeDivider, toEnd, view } from "./stream-window.js";
+
+const FAR = 500; // chunks: as many as are caught up with row by row after a pause
 const NO_ROWS = Number.MAX_SAFE_INTEGER; // asked to send what is after this, the server sends heads only
-const AT_END = 120; // px from the end of the page that count as the end
 const PACE = 80; // ms between two insertions at the least: each paints what is in sight anew
 const FEW = 8; // rows that are faded in; in a flood that would cost more than the rows themselves
 const FIRST_WAIT = 250;
@@ -14,18 +14,17 @@ const JUDGED_AFTER = [400, 4000]; // ms after a change when a verdict may have f
 
 const header = document.getElementById("stream-header");
 const panel = document.getElementById("chunks");
-const body = document.getElementById("chunk-rows");
+const box = document.getElementById("chunk-box");
 const pill = document.getElementById("live-pill");
 const pauseButton = document.getElementById("pause");
 const followButton = document.getElementById("follow");
 const fact = (name) => document.querySelectorAll(`[data-fact="${name}"]`);
 
 const state = {
-  received: Number(panel.dataset.last), // the last arrival taken off the wire
-  shown: Number(panel.dataset.last), // the last arrival on the page
+  received: view.last, // the last arrival taken off the wire
   revision: Number(header.dataset.revision),
   head: { head: Number(header.dataset.head), ended: Boolean(header.dataset.ended), trouble: header.dataset.trouble, close_count: Number(header.dataset.closes) },
-  tail: Boolean(panel.dataset.tail), // the rows shown reach the end of the stream
+  tail: isTail(), // the rows shown reach the end of the stream
   paused: false,
   following: false,
   tries: 0,
@@ -79,12 +78,6 @@ function take(frame, socket) {
 
 // ---- rows
 
-function parsed(html) {
-  const holder = document.createElement("template");
-  holder.innerHTML = html; // made by the server's one row renderer, which escapes all of the world's data
-  return holder.content;
-}
-
 function schedule() {
   const wait = state.inserted + PACE - performance.now();
   setTimeout(() => requestAnimationFrame(insert), Math.max(0, wait));
@@ -92,22 +85,16 @@ function schedule() {
 
 function insert() {
   const frames = state.waiting.splice(0);
-  const end = atEnd();
+  if (!frames.length) return;
   state.inserted = performance.now();
+  const inView = endInView();
+  const fragments = frames.map((frame) => parsed(frame.html));
+  if (frames.length === 1 && frames[0].to - frames[0].from <= FEW) for (const row of fragments[0].children) row.classList.add("new");
+  append(fragments, state.following);
   for (const frame of frames) {
-    const rows = parsed(frame.html);
-    if (frame.to - frame.from <= FEW && frames.length === 1) for (const row of rows.children) row.classList.add("new");
-    body.append(rows);
-    state.shown = frame.to;
     if (frame.socket.readyState === WebSocket.OPEN) frame.socket.send(JSON.stringify({ ack: frame.to }));
   }
-  state.following = state.following || end;
-  trim();
-  placeDivider();
-  panel.dataset.last = state.shown;
-  showWindow();
-  showPill();
-  if (state.following) toEnd();
+  if (state.following) toEnd(inView);
 }
 
 function replace(html) {
@@ -116,28 +103,18 @@ function replace(html) {
   placeDivider();
 }
 
-function trim() {
-  let over = body.childElementCount - (state.following ? CAP : Infinity);
-  if (over > 0) {
-    while (over-- > 0) body.firstElementChild.remove();
-    const first = body.querySelector("tr[data-arrival]").dataset.arrival;
-    panel.dataset.first = first;
-    document.getElementById("more-before").hidden = false;
-    for (const link of document.querySelectorAll("#earlier, [data-earlier]")) {
-      link.hidden = false;
-      link.href = `?before=${first}`;
-    }
-  } else if (body.childElementCount > CAP_READING) {
-    setPaused(true);
+// The rows shown are others now: they may have reached the end of the stream, or left it.
+function moved(event) {
+  const was = state.tail;
+  state.tail = isTail();
+  if (!state.tail) state.following = false;
+  if (state.tail !== was || (event.detail !== "arrived" && appends() && state.received !== view.last)) {
+    state.waiting.length = 0;
+    state.received = view.last;
+    reconnect();
   }
-}
-
-function placeDivider() {
-  const first = body.querySelector('tr[data-marks~="behind"], tr[data-marks~="close2"]');
-  const divider = document.getElementById("behind-divider");
-  if (!first) return divider?.remove();
-  const line = divider ?? document.getElementById("behind-template").content.firstElementChild.cloneNode(true);
-  if (first.previousElementSibling !== line) first.before(line);
+  showWindow();
+  showPill();
 }
 
 // ---- what is known about the stream
@@ -183,18 +160,33 @@ function refreshVerdict() {
 }
 
 function showWindow() {
-  write("window", `${panel.dataset.first}–${panel.dataset.last}`);
-  write("first", panel.dataset.first);
+  write("window", `${view.first}–${view.last}`);
+  write("first", view.first);
+  write("last", view.last);
+  document.getElementById("more-before").hidden = !view.earlier || Boolean(view.filter);
+  document.querySelector("#more-before a").href = `?before=${view.first}`;
+  document.querySelector("[data-next-rows]").href = `?after=${view.last}`;
+  pauseButton.hidden = !state.tail;
+  showOnMap();
+}
+
+function showOnMap() {
+  const frame = document.getElementById("map-window");
+  const head = Number(frame?.ownerSVGElement.dataset.head);
+  if (!head) return;
+  const [from, to] = [Math.min(view.first, head), Math.min(view.last, head)];
+  frame.setAttribute("x", `${(100 * (from - 1)) / head}%`);
+  frame.setAttribute("width", `${Math.max(0.6, (100 * (to - from + 1)) / head)}%`);
 }
 
 function showPill() {
-  const news = state.head.head - state.shown;
+  const news = state.head.head - view.last;
   const words = pillWords(news);
   if (String(words) !== state.said) sayPill(words); // a screen reader reads out what changes here
   state.said = String(words);
   const counts = !appends() && news > 0;
-  document.getElementById("more-after").hidden = !counts && state.tail;
-  if (counts) write("new", `${grouped(news)} new`);
+  document.getElementById("more-after").hidden = !counts || Boolean(view.filter);
+  if (counts) write("new", state.paused ? `${grouped(news)} new` : `the end, ${grouped(news)} further`);
   followButton.setAttribute("aria-pressed", String(state.following && appends()));
 }
 
@@ -226,34 +218,33 @@ function appends() {
   return state.tail && !state.paused;
 }
 
-function atEnd() {
-  return window.innerHeight + window.scrollY >= document.documentElement.scrollHeight - AT_END;
-}
-
-function toEnd() {
-  window.scrollTo({ top: document.documentElement.scrollHeight, behavior: "instant" });
+// What a button or key asks for. A page that cannot be had is loaded whole: the server then says why.
+export function go(query) {
+  return jump(query).catch(() => location.assign(`?${query}#chunks`));
 }
 
 function setPaused(paused) {
   if (paused === state.paused) return;
-  if (!paused && state.head.head - state.shown > CAP) return location.assign("?"); // too far to catch up row by row
   state.paused = paused;
   pauseButton.setAttribute("aria-pressed", String(paused));
-  state.received = state.shown;
+  state.received = view.last;
   state.waiting.length = 0;
+  if (!paused && state.head.head - view.last > FAR) go("");
   reconnect();
   showPill();
 }
 
-pauseButton.addEventListener("click", () => setPaused(!state.paused));
-followButton.addEventListener("click", () => {
-  if (!state.tail) return location.assign("?");
+async function follow() {
   setPaused(false);
-  state.following = true;
-  toEnd();
+  if (!isTail()) await go("");
+  state.following = state.tail;
+  toEnd(true);
   showPill();
-});
-window.addEventListener("scroll", () => {
+}
+
+pauseButton.addEventListener("click", () => setPaused(!state.paused));
+followButton.addEventListener("click", follow);
+box.addEventListener("scroll", () => {
   const end = atEnd();
   if (end !== state.following && appends()) {
     state.following = end;
@@ -261,16 +252,17 @@ window.addEventListener("scroll", () => {
   }
 }, { passive: true });
 document.querySelector("[data-newer]").addEventListener("click", (event) => {
-  if (!state.tail) return; // a link to the end
   event.preventDefault();
-  followButton.click();
+  follow();
 });
+panel.addEventListener("rows", moved);
 
-pauseButton.hidden = !state.tail;
 followButton.hidden = false;
-if (state.tail && !state.head.ended && !location.hash && Number(panel.dataset.first) > 1) {
-  state.following = true; // a long stream that is being written: its end is what one comes for
-  toEnd();
+if (state.tail && !location.hash) {
+  state.following = atEnd() || !state.head.ended || view.first > 1;
+  // The end of a long stream that is being written is what one comes for.
+  if (state.following) toEnd(!state.head.ended && view.first > 1);
 }
 connect();
+showWindow();
 showPill();

@@ -15,10 +15,10 @@ from streams.order import BEHIND, CLOSE2
 from streams.queries import ChunkRow
 from streams.search import Filter, filter_in, find
 
-ALL_ROWS = 400
-ROWS = 200
+ALL_ROWS = 120  # as many as the page ever holds (stream-window.js)
+ROWS = 60
 ASKED_CHARS = 60
-ABOVE = 60  # rows above the one asked for by `?at=`
+ABOVE = 20  # rows above the one asked for
 
 
 @dataclass(frozen=True)
@@ -26,12 +26,10 @@ class Window:
     rows: list[ChunkRow]
     has_earlier: bool
     has_later: bool  # then new chunks are not appended, only counted
-    problem_before: int | None  # the nearest outside the window
-    problem_after: int | None
     wanted: Filter = Filter()  # noqa: RUF009 - a constant
     looked_to: int = 0  # of a filtered window: everything up to there was looked at
     asked: str = ""  # `?go=`, as it was written
-    goal: int | None = None  # the arrival that it means
+    goal: int | None = None  # the arrival that is asked for
 
     @cached_property
     def first(self) -> int:
@@ -51,38 +49,42 @@ class Window:
 
 
 def window_of(stream: Stream, query: Mapping[str, str]) -> Window:
-    """`?at=`, `?before=` or `?after=` an arrival, `?go=` a goal; without any of them the end of the stream."""
-    wanted, asked = filter_in(query), query.get("go", "")
-    goal = goal_of(stream, asked) if asked else None
+    """`?at=`, `?before=` or `?after=` an arrival, `?go=` a goal, `?next=` or `?prev=` problem from an arrival on;
+    without any of them the end of the stream."""
+    wanted, asked = filter_in(query), query.get("go", "")[:ASKED_CHARS]
+    goal = _goal(stream, query)
     if wanted:
         found = _filtered(stream, wanted, arrival_in(query.get("after", "")) or 0)
-        return replace(found, asked=asked[:ASKED_CHARS], goal=goal)
+        return replace(found, asked=asked, goal=goal)
     rows = _rows(stream, query, goal)
     first, last = (rows[0].arrival, rows[-1].arrival) if rows else (0, 0)
-    return Window(
-        rows,
-        has_earlier=first > 1,
-        has_later=last < stream.head,
-        problem_before=queries.problem_before(stream.pk, first) if first > 1 else None,
-        problem_after=queries.problem_after(stream.pk, last) if last < stream.head else None,
-        asked=asked[:ASKED_CHARS],
-        goal=goal,
-    )
+    return Window(rows, first > 1, last < stream.head, asked=asked, goal=goal)
+
+
+def _goal(stream: Stream, query: Mapping[str, str]) -> int | None:
+    if asked := query.get("go"):
+        return goal_of(stream, asked)
+    if (after := arrival_in(query.get("next", ""))) is not None:
+        return queries.problem_after(stream.pk, after)
+    if (before := arrival_in(query.get("prev", ""))) is not None:
+        return queries.problem_before(stream.pk, before)
+    at = arrival_in(query.get("at", ""))
+    return None if at is None else max(1, min(at, stream.head))
 
 
 def _filtered(stream: Stream, wanted: Filter, after: int) -> Window:
     """Rows that fit, from an arrival on. New chunks are not appended to them, only counted."""
     found = find(stream, wanted, after, ROWS)
-    return Window(found.rows, False, not found.is_end, None, None, wanted, found.looked_to)
+    return Window(found.rows, False, not found.is_end, wanted, found.looked_to)
 
 
 def _rows(stream: Stream, query: Mapping[str, str], goal: int | None) -> list[ChunkRow]:
-    at, before, after = (arrival_in(query.get(name, "")) for name in ("at", "before", "after"))
-    at = goal or at
+    before, after = (arrival_in(query.get(name, "")) for name in ("before", "after"))
     if stream.head <= ALL_ROWS:
         return queries.chunk_rows(stream.pk, 0, ALL_ROWS)
-    if at is not None:
-        return queries.chunk_rows(stream.pk, max(0, min(at, stream.head) - ABOVE), ROWS)
+    if goal is not None:
+        # Full windows at both ends: a chunk near the end has more rows above it.
+        return queries.chunk_rows(stream.pk, max(0, min(goal - ABOVE, stream.head - ROWS)), ROWS)
     if after is not None:
         return queries.chunk_rows(stream.pk, min(after, stream.head - ROWS), ROWS)
     if before is not None:

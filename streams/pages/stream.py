@@ -6,6 +6,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.safestring import SafeString
 
 from dashboard.lib.pages import page
 from dashboard.lib.panels import Piece, collect
@@ -28,12 +29,8 @@ from streams.queries import has_ended, problem_after
 @page("w/<slug:slug>/streams/<str:name>/", "stream")
 def stream(request: HttpRequest, slug: str, name: str) -> HttpResponse:
     found = find_stream(slug, name)
-    if request.GET.get("part") == "readers":
-        return readers_part(request, found)
-    if request.GET.get("part") == "rebuilt":
-        return rebuilt_part(request, found)
-    if request.GET.get("part") == "lanes":
-        return lanes_part(request, found)
+    if part := _PARTS.get(request.GET.get("part", "")):
+        return part(request, found)
     first_problem = problem_after(found.pk, 0)
     context = _judged(found, first_problem)
     if request.GET.get("part") == "verdict":
@@ -58,17 +55,27 @@ def _judged(stream: Stream, first_problem: int | None) -> dict[str, Any]:
 
 def _listed(request: HttpRequest, stream: Stream, window: Window) -> dict[str, Any]:
     divider = divider_html(stream.behind_count, stream.close_count)
-    opened = f"chunks {window.first}–{window.last} of {stream.name}"
-    with opener_for(request, stream.run).noting(opened) as key:
-        rows = rows_html(window.rows, _notes(stream), divider=divider, key=key)
     return {
         "title": title_of(stream.name),
         "ended": has_ended(stream.close_count, stream.run.status if stream.run else None, stream.expired),
         "window": window,
         "map": map_of(stream, window.first, window.last),
-        "rows": rows,
+        "rows": _rows(request, stream, window, divider),
         "divider": divider,
     } | lanes_context(stream)
+
+
+def rows_part(request: HttpRequest, stream: Stream) -> HttpResponse:
+    """A window of rows alone, for the page that scrolls or jumps."""
+    window = window_of(stream, request.GET)
+    rows = _rows(request, stream, window, "")
+    return render(request, "streams/_rows.html", {"window": window, "rows": rows, "stream": stream})
+
+
+def _rows(request: HttpRequest, stream: Stream, window: Window, divider: str) -> SafeString:
+    opened = f"chunks {window.first}–{window.last} of {stream.name}"
+    with opener_for(request, stream.run).noting(opened) as key:
+        return rows_html(window.rows, _notes(stream), divider=divider, key=key)
 
 
 def _notes(stream: Stream) -> dict[int, list[Piece]]:
@@ -77,3 +84,6 @@ def _notes(stream: Stream) -> dict[int, list[Piece]]:
         if piece.at is not None:
             notes.setdefault(piece.at, []).append(piece)
     return notes
+
+
+_PARTS = {"rows": rows_part, "readers": readers_part, "rebuilt": rebuilt_part, "lanes": lanes_part}

@@ -140,33 +140,60 @@ def test_it_shows_the_end_of_a_long_stream_first(client, world, short_windows):
     make_chunks(stream, text_chunks(50))
     html = text_of(get(client, stream))
     assert arrivals(html) == list(range(41, 51))
-    assert 'data-first="41" data-last="50" data-tail="1"' in html
+    assert 'data-first="41" data-last="50" data-earlier="1" data-later=""' in html
     assert 'href="?before=41"' in html
 
 
-@pytest.mark.parametrize(
-    ("query", "first", "last", "tail"),
+WINDOWS = pytest.mark.parametrize(
+    ("query", "first", "last"),
     [
-        ("?after=0", 1, 10, ""), ("?after=10", 11, 20, ""), ("?after=45", 41, 50, "1"), ("?after=99", 41, 50, "1"),
-        ("?before=41", 31, 40, ""), ("?before=5", 1, 10, ""), ("?before=0", 1, 10, ""),
-        ("?at=30", 28, 37, ""), ("?at=1", 1, 10, ""), ("?at=50", 48, 50, "1"), ("?at=999", 48, 50, "1"),
-        ("?at=x&after=-1&before=1e3", 41, 50, "1"), (f"?after={'9' * 30}", 41, 50, "1"),
+        ("after=0", 1, 10), ("after=10", 11, 20), ("after=45", 41, 50), ("after=99", 41, 50),
+        ("before=41", 31, 40), ("before=5", 1, 10), ("before=0", 1, 10),
+        ("at=30", 28, 37), ("at=1", 1, 10), ("at=50", 41, 50), ("at=999", 41, 50),
+        ("at=x&after=-1&before=1e3", 41, 50), (f"after={'9' * 30}", 41, 50), ("go=29", 28, 37), ("go=%2330", 28, 37),
+        ("next=5", 28, 37), ("prev=30", 3, 12),
     ],
 )  # fmt: skip
-def test_it_finds_every_window_by_arrival(client, world, short_windows, query, first, last, tail):
+
+
+@WINDOWS
+def test_it_finds_every_window_by_arrival(client, world, short_windows, query, first, last):
     stream = make_stream(world)
-    make_chunks(stream, text_chunks(50))
-    html = text_of(get(client, stream, query))
-    assert arrivals(html) == list(range(first, last + 1))
-    assert f'data-first="{first}" data-last="{last}" data-tail="{tail}"' in html
+    make_chunks(stream, text_chunks(50), moved=[5, 30])
+    earlier, later = "1" if first > 1 else "", "1" if last < 50 else ""
+    edges = f'data-first="{first}" data-last="{last}" data-earlier="{earlier}" data-later="{later}"'
+    for part in ("", "part=rows&"):
+        html = text_of(get(client, stream, f"?{part}{query}"))
+        assert arrivals(html) == list(range(first, last + 1))
+        assert edges in html
+
+
+def test_it_answers_with_rows_alone_and_the_chunk_that_was_meant(client, world, short_windows):
+    stream = make_stream(world)
+    make_chunks(stream, text_chunks(50), moved=[5, 30])
+    html = text_of(get(client, stream, "?part=rows&next=5"))
+    assert html.startswith("<tbody data-first")
+    assert 'data-goal="30" data-head="50"' in html
+    assert 'data-goal=""' in text_of(get(client, stream, "?part=rows&next=30"))
+    assert 'data-goal=""' in text_of(get(client, stream, "?part=rows&go=never"))
+    assert 'data-goal="50"' in text_of(get(client, stream, "?part=rows&at=99"))
+
+
+def test_it_answers_with_the_rows_of_a_filter_from_an_arrival_on(client, world, short_windows):
+    stream = make_stream(world)
+    make_chunks(stream, text_chunks(50), moved=range(1, 51, 2))
+    html = text_of(get(client, stream, "?part=rows&only=problems&after=5"))
+    assert arrivals(html) == list(range(7, 26, 2))
+    assert 'data-later="1" data-looked="25"' in html
+    html = text_of(get(client, stream, "?part=rows&only=problems&after=45"))
+    assert arrivals(html) == [47, 49]
+    assert 'data-later="" data-looked="50"' in html
 
 
 def test_it_leads_to_problems_outside_the_window(client, world, short_windows):
     stream = make_stream(world)
     make_chunks(stream, text_chunks(50), moved=[5, 30, 45])
-    html = text_of(get(client, stream, "?after=9"))
-    assert 'data-problem-before="5" data-problem-after="30"' in html
-    assert 'href="?at=5#chunk-5"' in html
+    assert 'href="?at=5#chunk-5"' in text_of(get(client, stream, "?after=9"))
 
 
 def test_it_shows_a_stream_without_a_chunk(client, world):
@@ -231,7 +258,7 @@ def test_it_asks_the_database_the_same_number_of_questions_for_any_length(
         make_stream(world, "few", run=make_run(world)),
         make_stream(world, "many", run=make_run(world)),
     )
-    make_chunks(few, [*text_chunks(60), CLOSE_MARKER])
+    make_chunks(few, [*text_chunks(150), CLOSE_MARKER])
     make_chunks(many, [*text_chunks(390), CLOSE_MARKER])
     with django_assert_max_num_queries(18) as asked:
         get(client, few)
