@@ -10,12 +10,20 @@ from django.utils.safestring import SafeString
 
 from dashboard.lib.clock import NS_PER_MS, now_ns
 from dashboard.lib.panels import Piece
+from dashboard.lib.styles import url_of as styles_url
 from runs.pages import _format
 
 register = template.Library()
 
 for _name in ("clock_time", "clock_date", "moment", "duration", "size", "short_name", "short_id", "visible"):
     register.filter(_name, getattr(_format, _name))
+
+
+@register.simple_tag
+def styles(*names: str) -> SafeString:
+    """The link to what every page needs and these stylesheets, in one."""
+    return format_html('<link rel="stylesheet" href="{}">', styles_url(names))
+
 
 _STATUS = {
     "pending": ("idle", "pend"),
