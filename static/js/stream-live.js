@@ -2,11 +2,12 @@
 // missing or repeated, inserts them once per animation frame, and acknowledges what it has inserted.
 "use strict";
 
-import { append, atEnd, endInView, isTail, jump, parsed, placeDivider, toEnd, view } from "./stream-window.js";
+import { append, atEnd, endInView, isTail, jump, lookedTo, lookFurther, parsed, placeDivider, toEnd, view } from "./stream-window.js";
 
 const FAR = 500; // chunks: as many as are caught up with row by row after a pause
 const NO_ROWS = Number.MAX_SAFE_INTEGER; // asked to send what is after this, the server sends heads only
-const PACE = 80; // ms between two insertions at the least: each paints what is in sight anew
+const PACE = 80; // ms after an insertion of many rows until the next: each paints what is in sight anew
+const QUICK = 25; // the same after a few
 const FEW = 8; // rows that are faded in; in a flood that would cost more than the rows themselves
 const FIRST_WAIT = 250;
 const LONGEST_WAIT = 5000;
@@ -29,6 +30,7 @@ const state = {
   following: false,
   tries: 0,
   inserted: 0, // when rows were inserted last
+  pace: QUICK,
   socket: null,
   waiting: [], // frames to insert with the next animation frame
 };
@@ -79,7 +81,7 @@ function take(frame, socket) {
 // ---- rows
 
 function schedule() {
-  const wait = state.inserted + PACE - performance.now();
+  const wait = state.inserted + state.pace - performance.now();
   setTimeout(() => requestAnimationFrame(insert), Math.max(0, wait));
 }
 
@@ -88,8 +90,10 @@ function insert() {
   if (!frames.length) return;
   state.inserted = performance.now();
   const inView = endInView();
+  const few = frames.at(-1).to - frames[0].from <= FEW;
+  state.pace = few ? QUICK : PACE;
   const fragments = frames.map((frame) => parsed(frame.html));
-  if (frames.length === 1 && frames[0].to - frames[0].from <= FEW) for (const row of fragments[0].children) row.classList.add("new");
+  if (few && frames.length === 1) for (const row of fragments[0].children) row.classList.add("new");
   append(fragments, state.following);
   for (const frame of frames) {
     if (frame.socket.readyState === WebSocket.OPEN) frame.socket.send(JSON.stringify({ ack: frame.to }));
@@ -157,17 +161,25 @@ function showHead(head) {
 
 function refreshVerdict() {
   htmx.ajax("GET", `${location.pathname}?part=verdict`, { target: "#verdict", swap: "innerHTML" });
+  document.body.dispatchEvent(new Event("judged"));
 }
 
 function showWindow() {
   write("window", `${view.first}–${view.last}`);
   write("first", view.first);
-  write("last", view.last);
+  write("window-last", view.last);
   document.getElementById("more-before").hidden = !view.earlier || Boolean(view.filter);
   document.querySelector("#more-before a").href = `?before=${view.first}`;
   document.querySelector("[data-next-rows]").href = `?after=${view.last}`;
   pauseButton.hidden = !state.tail;
+  if (view.filter) showLooked();
   showOnMap();
+}
+
+function showLooked() {
+  const place = document.getElementById("looked");
+  if (place && !view.later) place.textContent = "all looked at";
+  write("looked", lookedTo());
 }
 
 function showOnMap() {
@@ -254,6 +266,10 @@ box.addEventListener("scroll", () => {
 document.querySelector("[data-newer]").addEventListener("click", (event) => {
   event.preventDefault();
   follow();
+});
+document.querySelector("#looked a")?.addEventListener("click", (event) => {
+  event.preventDefault();
+  lookFurther();
 });
 panel.addEventListener("rows", moved);
 

@@ -147,6 +147,14 @@ function growDown(part) {
   drop(false);
 }
 
+// A filter that found nothing for a while waits to be asked.
+export function lookFurther() {
+  silentUntil = 0;
+  return grow(false);
+}
+
+export const lookedTo = () => looked;
+
 function look() {
   if (growing || performance.now() < silentUntil) return;
   if (view.earlier && box.scrollTop < NEAR) grow(true);

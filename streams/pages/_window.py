@@ -28,6 +28,7 @@ class Window:
     has_later: bool  # then new chunks are not appended, only counted
     wanted: Filter = Filter()  # noqa: RUF009 - a constant
     looked_to: int = 0  # of a filtered window: everything up to there was looked at
+    notes: tuple[str, ...] = ()  # of a filtered window: what could not be looked into
     asked: str = ""  # `?go=`, as it was written
     goal: int | None = None  # the arrival that is asked for
 
@@ -48,13 +49,13 @@ class Window:
         return not self.has_earlier and not self.has_later
 
 
-def window_of(stream: Stream, query: Mapping[str, str]) -> Window:
+def window_of(stream: Stream, query: Mapping[str, str], key: bytes | None = None) -> Window:
     """`?at=`, `?before=` or `?after=` an arrival, `?go=` a goal, `?next=` or `?prev=` problem from an arrival on;
     without any of them the end of the stream."""
     wanted, asked = filter_in(query), query.get("go", "")[:ASKED_CHARS]
     goal = _goal(stream, query)
     if wanted:
-        found = _filtered(stream, wanted, arrival_in(query.get("after", "")) or 0)
+        found = _filtered(stream, wanted, arrival_in(query.get("after", "")) or 0, key)
         return replace(found, asked=asked, goal=goal)
     rows = _rows(stream, query, goal)
     first, last = (rows[0].arrival, rows[-1].arrival) if rows else (0, 0)
@@ -72,10 +73,10 @@ def _goal(stream: Stream, query: Mapping[str, str]) -> int | None:
     return None if at is None else max(1, min(at, stream.head))
 
 
-def _filtered(stream: Stream, wanted: Filter, after: int) -> Window:
+def _filtered(stream: Stream, wanted: Filter, after: int, key: bytes | None) -> Window:
     """Rows that fit, from an arrival on. New chunks are not appended to them, only counted."""
-    found = find(stream, wanted, after, ROWS)
-    return Window(found.rows, False, not found.is_end, wanted, found.looked_to)
+    found = find(stream, wanted, after, ROWS, key=key)
+    return Window(found.rows, False, not found.is_end, wanted, found.looked_to, found.notes)
 
 
 def _rows(stream: Stream, query: Mapping[str, str], goal: int | None) -> list[ChunkRow]:
