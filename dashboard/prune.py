@@ -22,6 +22,7 @@ from dashboard.lib.clock import NS_PER_S, now_ns
 from dashboard.lib.database import write_transaction
 from runs.models import Run
 from runs.worlds.base import TERMINAL
+from streams import verdicts
 from streams.models import Stream
 
 EVERY_NS = 600 * NS_PER_S
@@ -127,6 +128,7 @@ def _drop_streams(pks: list[int]) -> None:
         Finding.objects.filter(stream__in=pks).delete()
         Anomaly.objects.annotate(left=Count("findings")).filter(left=0).delete()
         Stream.objects.filter(pk__in=pks).update(pruned_ns=now_ns())
+        verdicts.forget_findings(Stream.objects.filter(pk__in=pks))
 
 
 def _drop_runs(oldest_ns: int) -> None:

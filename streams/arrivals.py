@@ -18,7 +18,7 @@ from dashboard.lib.database import clean
 from runs.models import Run, World
 from runs.observations import ChunkSeen, StreamSeen
 from runs.record import ID, Recorded
-from streams import bulk
+from streams import bulk, verdicts
 from streams.facts import is_system
 from streams.models import Chunk, Stream
 from streams.order import BEHIND, CLOSE, CLOSE2, MOVED, MOVED_PROVED, OVERTAKEN, PURGED, place
@@ -66,7 +66,8 @@ def record_streams(world: World, seen: Sequence[StreamSeen], recorded: Recorded)
     changed = [row for row in rows.values() if _link(row, named.get(row.name), runs, lists)]
     for row in changed:
         row.changes += 1
-        row.save(update_fields=["run", "listed", "framing", "changes"])
+        verdicts.note_counts(row)
+        row.save(update_fields=["run", "listed", "framing", "changes", "verdict"])
     recorded.changed = recorded.changed or bool(changed)
     return [Advance(row.pk, row.head, row.revision) for row in changed]
 
@@ -86,7 +87,9 @@ def _link(row: Stream, seen: StreamSeen | None, runs: Mapping[str, Run], lists: 
 def touch_streams_of(run_pks: set[int]) -> None:
     """Their run changed its state: what was judged of them has to be judged again."""
     if run_pks:
-        Stream.objects.filter(run__in=run_pks).update(changes=F("changes") + 1)
+        streams = Stream.objects.filter(run__in=run_pks)
+        streams.update(changes=F("changes") + 1)
+        verdicts.doubt(streams)
 
 
 def record_chunks(world: World, seen: Sequence[ChunkSeen]) -> list[Advance]:
@@ -111,6 +114,7 @@ def _append(stream: Stream, seen: list[ChunkSeen]) -> Advance | None:
     numbering.store(list(fresh.values()))
     if numbering.late_from:
         _renumber(stream, numbering.late_from, before=rows[0].arrival)
+    verdicts.note_counts(stream)
     stream.save()
     return Advance(stream.pk, stream.head, stream.revision)
 

@@ -8,9 +8,12 @@ from __future__ import annotations
 from typing import ClassVar
 
 from django.db import models
+from django.db.models.functions import Coalesce
 
 from runs.models import Run, World
 from streams.order import PROBLEM_FROM
+
+_NEWEST = (models.F("latest_ns").desc(), models.F("id").desc())
 
 
 class Stream(models.Model):
@@ -40,15 +43,22 @@ class Stream(models.Model):
     joined_head = models.BigIntegerField(default=0)  # chunks up to this arrival were matched with writes
     joined_revision = models.BigIntegerField(default=0)  # and writes up to this `write_revision`
     joined_look_ns = models.BigIntegerField(default=0)  # the world's `looked_ns` when losses were last told
+    verdict = models.SmallIntegerField(default=30)  # `streams.verdicts.Level`; by default not judged yet
+    judged = models.BigIntegerField(default=-1)  # `changes` that the verdict was given for
+    looked = models.JSONField(default=dict, blank=True)  # `streams.repeats.Looked`
+    latest_ns = models.GeneratedField(  # what lists are ordered by: NULLs lie elsewhere in each database
+        expression=Coalesce("last_stored_ns", 0), output_field=models.BigIntegerField(), db_persist=True
+    )
 
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["world", "name"], name="one_stream_per_world")
         ]
         indexes: ClassVar = [
-            models.Index(
-                "world", models.F("last_stored_ns").desc(), models.F("id").desc(), name="streams_newest"
-            ),
+            models.Index("world", *_NEWEST, name="streams_newest_of_world"),
+            models.Index("world", models.F("verdict").desc(), *_NEWEST, name="streams_worst_of_world"),
+            models.Index(*_NEWEST, name="streams_newest_of_all"),
+            models.Index(models.F("verdict").desc(), *_NEWEST, name="streams_worst_of_all"),
         ]
 
     def __str__(self) -> str:

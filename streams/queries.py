@@ -6,17 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from django.db.models import BinaryField, Count, F, Q, QuerySet
+from django.db.models import BinaryField, F, Q, QuerySet
 from django.db.models.functions import Substr
 
 from runs.models import World
-from runs.queries import parse_key
 from runs.worlds.base import TERMINAL
 from streams.models import Chunk, Stream
 from streams.order import MOVED_PROVED, PROBLEM_FROM
 
 LIST_BYTES = 16 * 1024  # of a payload, in lists; the rest is read only for the one chunk that is opened
-PAGE = 50
 
 
 class ChunkRow(NamedTuple):
@@ -48,12 +46,6 @@ class StreamHead:
     bytes: int
     ended: bool  # closed, and nothing more is expected: its run has ended or is not known
     trouble: str  # why the world cannot be read; empty while it can
-
-
-@dataclass(frozen=True, slots=True)
-class StreamList:
-    streams: list[Stream]
-    older: str  # the key to go on with; empty at the end
 
 
 def chunk_rows(stream_id: int, after: int, limit: int) -> list[ChunkRow]:
@@ -144,13 +136,6 @@ def stored_at(stream_id: int, arrivals: Sequence[int]) -> dict[int, int]:
     return dict(found.values_list("arrival", "stored_ns"))
 
 
-def problems_by_bin(stream_id: int, head: int, bins: int) -> dict[int, int]:
-    """How many chunks with problems lie in each of so many equal parts of the stream; parts without are left out."""
-    part = (F("arrival") - 1) * bins / head
-    rows = Chunk.objects.filter(stream_id=stream_id, marks__gte=PROBLEM_FROM).annotate(part=part)
-    return dict(rows.values_list("part").annotate(count=Count("arrival")))
-
-
 def arrival_of_position(stream: Stream, position: int) -> int | None:
     """Where the chunk with a position is; None if there is none."""
     chunks = Chunk.objects.filter(stream=stream, position=position).values_list("arrival", flat=True)
@@ -176,24 +161,6 @@ def has_proved_move(stream_id: int) -> bool:
     return Chunk.objects.filter(stream_id=stream_id, marks__gte=MOVED_PROVED).exists()
 
 
-def stream_list(world_id: int, only_problems: bool, older: str) -> StreamList:
-    """A page of streams, the newest chunk first; streams without a chunk follow at the end.
-
-    `older` is the key of the page before: `<last stored ns>.<id>`, or `.<id>` among those without a chunk.
-    """
-    streams = Stream.objects.select_related("run").defer("run__input", "run__output", "run__error")
-    streams = streams.filter(world_id=world_id)
-    if only_problems:
-        streams = streams.filter(Q(behind_count__gt=0) | Q(moved_count__gt=0) | Q(close_count__gt=1))
-    time, key = _stream_key(older)
-    found = _with_chunks(streams, time, key) if time is not None or key is None else []
-    if len(found) <= PAGE:
-        empty_before = key if time is None else None
-        found += _without_chunks(streams, empty_before, PAGE + 1 - len(found))
-    last = found[PAGE - 1] if len(found) > PAGE else None
-    return StreamList(found[:PAGE], f"{last.last_stored_ns or ''}.{last.pk}" if last else "")
-
-
 def streams_of(run_ids: Sequence[int]) -> list[Stream]:
     streams = Stream.objects.filter(run_id__in=run_ids).select_related("world", "run")
     fields = (
@@ -206,8 +173,12 @@ def streams_of(run_ids: Sequence[int]) -> list[Stream]:
         "moved_count",
         "head",
         "bytes",
+        "verdict",
+        "judged",
+        "changes",
+        "pruned_ns",
     )
-    return list(streams.only(*fields, "run__run_id", "run__status", "world__slug").order_by("id"))
+    return list(streams.only(*fields, "run__run_id", "run__status", "world__slug").order_by("-verdict", "id"))
 
 
 def closes_of(run_ids: Sequence[int], limit: int) -> list[tuple[int, str, int, int]]:
@@ -245,24 +216,3 @@ def _row(row: tuple[Any, ...], previous_ns: int | None) -> ChunkRow:
     # SQLite's substr of nothing is NULL, not nothing.
     gap = None if previous_ns is None else row[7] - previous_ns
     return ChunkRow._make((*row[:6], row[6] or b"", *row[7:], gap))
-
-
-def _stream_key(text: str) -> tuple[int | None, int | None]:
-    """(time, id); (None, id) among the streams without a chunk; (None, None) for the first page."""
-    key = parse_key(text)
-    if key is not None:
-        return key.time_ns, key.id
-    number = text.removeprefix(".")
-    return None, int(number) if number.isascii() and number.isdecimal() and len(number) < 19 else None
-
-
-def _with_chunks(streams: QuerySet[Stream], time: int | None, key: int | None) -> list[Stream]:
-    found = streams.filter(last_stored_ns__isnull=False).order_by("-last_stored_ns", "-id")
-    if time is not None:
-        found = found.filter(Q(last_stored_ns__lt=time) | Q(last_stored_ns=time, id__lt=key))
-    return list(found[: PAGE + 1])
-
-
-def _without_chunks(streams: QuerySet[Stream], before: int | None, limit: int) -> list[Stream]:
-    found = streams.filter(last_stored_ns=None).order_by("-id")
-    return list((found if before is None else found.filter(id__lt=before))[:limit])

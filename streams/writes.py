@@ -19,7 +19,7 @@ from runs.models import Run, World
 from runs.observations import WriteTried
 from runs.record import ID, TEXT
 from runs.worlds.base import kinds_without
-from streams import bulk
+from streams import bulk, verdicts
 from streams.arrivals import batched, ensure_streams
 from streams.ledger import LOST, REJECTED, UNMATCHED, StepAttempt, WriteFact, WriteLedger
 from streams.models import Stream, Write, Writer
@@ -42,7 +42,8 @@ def record_writes(world: World, seen: Sequence[WriteTried], runs: Mapping[str, R
         stream.write_revision += 1
         stream.changes += 1
         _store(stream, some)
-        stream.save(update_fields=["run", "write_revision", "changes"])
+        verdicts.note_counts(stream)
+        stream.save(update_fields=["run", "write_revision", "changes", "verdict"])
     return list(streams.values())
 
 

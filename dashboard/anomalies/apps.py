@@ -12,9 +12,11 @@ class AnomaliesConfig(AppConfig):
     def ready(self) -> None:
         from dashboard.anomalies import queries
         from dashboard.lib import panels
+        from streams import list_queries
 
         panels.provide("run_badges", queries.run_badges)
         panels.provide("stream_badges", queries.stream_badges)
         panels.provide("stream_verdict", queries.stream_verdict)
         panels.provide("chunk_notes", queries.chunk_notes)
         panels.provide("world_findings", queries.world_findings)
+        list_queries.provide_kinds(queries.kinds, queries.with_kind)

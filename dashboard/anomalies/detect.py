@@ -22,6 +22,8 @@ from dashboard.lib.clock import now_ns
 from dashboard.lib.database import clean, write_transaction
 from runs.models import Run
 from runs.worlds.base import TERMINAL, supplies_of
+from streams import repeats, verdicts
+from streams.answers import are_all_good
 from streams.arrivals import mark_moved
 from streams.facts import ChunkFact, RunFacts, StepFacts, StreamFacts
 from streams.ingest import ring_stream
@@ -83,6 +85,7 @@ def judge_world(world_id: int, stop: threading.Event) -> None:
 
 def _judge_stream(stream_id: int) -> None:
     stream = _joined(stream_id)
+    repeats.look(stream)
     fed = _feed(stream)
     facts = replace(stream_facts(stream), writes=_read_writes(stream, fed))
     verdict = fed.judge.judge(facts, now_ns(), supplies_of(stream.world.kind))
@@ -92,6 +95,7 @@ def _judge_stream(stream_id: int) -> None:
     with write_transaction():
         advance = mark_moved(stream_id, verdict.moved)
         changed = _store(stream, verdict)
+        changed |= _settle(stream, verdict)
     if advance:
         ring_stream(advance)
     if changed or advance:
@@ -195,6 +199,16 @@ def _store(stream: Stream, verdict: Verdict) -> bool:
     }
     Checkpoint.objects.update_or_create(stream=stream, defaults=values)
     return changed
+
+
+def _settle(stream: Stream, verdict: Verdict) -> bool:
+    """The stream's one verdict, from what has just been stored; returns whether lists look different."""
+    found = [verdicts.level_of_finding(one.severity, one.certainty) for one in verdict.found]
+    found += [verdicts.Level.ERROR] * any(verdict.moved.values())
+    fault = repeats.FAULTS.get(repeats.doubt_of_repeats(stream))
+    found += [verdicts.level_of_finding(*fault)] if fault else []
+    clear = not verdict.found and not verdict.unchecked and are_all_good(stream)
+    return verdicts.settle(stream, found, clear)
 
 
 def _shown(unchecked: list[NotChecked]) -> list[dict[str, str]]:

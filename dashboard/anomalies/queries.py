@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
 
-from django.db.models import F, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.urls import reverse
 
 from dashboard.anomalies.detectors.base import DETECTORS, SEVERITIES, Severity
@@ -63,6 +63,15 @@ def world_findings(ids: list[int]) -> dict[int, list[Piece]]:
             for one in found.order_by("-found_ns", "-pk")[:LATEST]
         ]
     return pieces
+
+
+def kinds() -> list[str]:
+    return sorted(DETECTORS.found)
+
+
+def with_kind(kind: str) -> Q:
+    """Streams with a finding of a kind: one look at a unique index for each stream that a list walks over."""
+    return Q(Exists(Finding.objects.filter(stream=OuterRef("pk"), kind=kind)))
 
 
 def chunk_notes(ids: list[int]) -> dict[int, list[Piece]]:

@@ -6,7 +6,7 @@ What a provider does not mention was not checked; what it maps to nothing was ch
 | slot            | ids     | pieces                                                                   |
 |-----------------|---------|--------------------------------------------------------------------------|
 | `run_badges`    | runs    | findings of the run and of its streams                                   |
-| `run_streams`   | runs    | its streams: `html` draws the glyph, `title` says what is wrong          |
+| `run_streams`   | runs    | its streams, worst first: `html` is the glyph, `badge` the verdict         |
 | `run_moments`   | runs    | points for the timeline, at the time `at` (nanoseconds)                  |
 | `stream_badges` | streams | findings                                                                 |
 | `stream_verdict`| streams | one answer each: `text`, how sure, and in `title` the one line of fact   |
@@ -51,6 +51,7 @@ class Piece:
     at: int | None = None
     detail: str = ""  # a second, quiet text
     html: SafeString = mark_safe("")  # noqa: RUF009 - a constant
+    badge: SafeString = mark_safe("")  # noqa: RUF009 - of a stream: its verdict
 
 
 Found = Mapping[int, Sequence[Piece]]

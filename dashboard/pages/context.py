@@ -34,7 +34,7 @@ def page_context(request: HttpRequest) -> dict[str, Any]:
 
 _NAV = {
     **dict.fromkeys(("runs", "run", "step"), "runs"),
-    **dict.fromkeys(("streams", "stream", "chunk", "bundled"), "streams"),
+    **dict.fromkeys(("streams", "streams-all", "stream", "chunk", "bundled"), "streams"),
     **dict.fromkeys(("connect", "connect-any"), "connect"),
     **dict.fromkeys(("world-settings", "decryptions"), "settings"),
 }

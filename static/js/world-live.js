@@ -29,6 +29,7 @@ async function replace(target) {
   url.searchParams.set("part", "rows");
   const reading = window.scrollY > NEAR_TOP || target.contains(document.activeElement);
   if (target.dataset.top && (reading || target.dataset.later)) url.searchParams.set("top", target.dataset.top);
+  else if (target.dataset.shown) url.searchParams.set("shown", target.dataset.shown);
   const opened = [...target.querySelectorAll("details")].map((details) => details.open);
   const anchor = window.scrollY > NEAR_TOP && firstVisible(target);
   const before = anchor && anchor.getBoundingClientRect().top;
@@ -53,9 +54,10 @@ function firstVisible(target) {
 
 function connect() {
   const world = location.pathname.match(/^\/w\/[^/]+\//);
-  if (!world || !targets().length) return;
+  const path = world ? world[0] : document.querySelector("[data-socket]")?.dataset.socket;
+  if (!path || !targets().length) return;
   const scheme = location.protocol === "https:" ? "wss:" : "ws:";
-  const socket = new WebSocket(`${scheme}//${location.host}/ws${world[0]}`);
+  const socket = new WebSocket(`${scheme}//${location.host}/ws${path}`);
   socket.addEventListener("open", () => {
     if (wait > FIRST_WAIT) refresh(); // something may have changed while the line was down
     wait = FIRST_WAIT;

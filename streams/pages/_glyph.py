@@ -11,8 +11,8 @@ from html import escape
 from django.utils.safestring import SafeString, mark_safe
 
 from runs.pages._format import counted
-from runs.worlds.base import TERMINAL
 from streams.models import Stream
+from streams.verdicts import ended_open
 
 _RAILS = '<path class="rail" d="M1 2.5h24M1 11.5h24"/>'
 _SHORT_RAILS = '<path class="rail" d="M1 2.5h20M1 11.5h20"/>'
@@ -24,12 +24,6 @@ _GATE = '<path class="gate" d="M25 .5v13"/>'
 _GATE_2 = '<path class="gate2" d="M28 1v12"/>'
 _NO_GATE = '<path class="nogate" d="M25 1v12"/>'
 _BEHIND = '<path class="past" d="M29 5v4M32.5 5v4"/>'
-
-
-def ended_open(stream: Stream) -> bool:
-    """Never closed although its run has ended. The SDK leaves its own streams and purged ones so."""
-    ended = stream.run is not None and stream.run.status in TERMINAL
-    return ended and not stream.close_count and not stream.is_system and not stream.expired
 
 
 def problems(stream: Stream) -> list[str]:

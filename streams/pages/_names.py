@@ -17,6 +17,12 @@ def namespace_of(name: str) -> str | None:
     return _decoded(match[3]) if match and match[2] == "user" and match[3] else None
 
 
+def suffixes_of(namespace: str) -> tuple[str, ...]:
+    """How the names of a namespace's streams end. `default` is what people read where there is none."""
+    coded = base64.urlsafe_b64encode(namespace.encode("utf-8", "replace")).decode().rstrip("=")
+    return (f"_user_{coded}", "_user") if namespace == "default" else (f"_user_{coded}",)
+
+
 def title_of(name: str) -> str:
     """`default`, the namespace, or for other streams the end of the name."""
     match = _NAME.match(name)

@@ -9,8 +9,10 @@ from runs.pages._format import counted, size
 from streams import queries
 from streams.models import Stream
 from streams.order import CLOSE2
-from streams.pages._glyph import ended_open, glyph, problems, state_words
+from streams.pages._badge import verdict_badge
+from streams.pages._glyph import glyph, problems, state_words
 from streams.pages._names import title_of
+from streams.verdicts import Level, ended_open, level_of, level_of_counts
 
 MOMENTS = 200
 
@@ -45,11 +47,14 @@ def _piece(stream: Stream) -> Piece:
     counts = f"{chunks}, {closes}, {size(stream.bytes)}"
     words = ", ".join(wrong) or state_words(stream)
     return Piece(
-        title_of(stream.name), "", _severity(stream), "", words, url, detail=counts, html=glyph(stream)
-    )
+        title_of(stream.name), "", _severity(stream), "", words, url, detail=counts, html=glyph(stream),
+        badge=verdict_badge(stream),
+    )  # fmt: skip
 
 
 def _severity(stream: Stream) -> Severity:
-    if stream.behind_count or stream.moved_count:
+    """For the mark of a row: by the verdict that lists sort by, and the counts where it is older."""
+    level = max(level_of(stream), level_of_counts(stream))
+    if level >= Level.ERROR:
         return "error"
-    return "warning" if problems(stream) or ended_open(stream) else "ok"
+    return "warning" if level >= Level.SUSPECTED or problems(stream) or ended_open(stream) else "ok"

@@ -122,46 +122,6 @@ def test_it_finds_problems_by_their_own_index(stream):
         assert "SCAN" not in str(cursor.fetchall())
 
 
-def test_it_lists_streams_newest_chunk_first_and_those_without_a_chunk_last(monkeypatch):
-    monkeypatch.setattr(queries, "PAGE", 2)
-    world = make_world()
-    for at in range(5):
-        make_stream(world, f"s{at}", last_stored_ns=START_NS + at if at < 3 else None)
-    make_stream(make_world("other"), "not mine", last_stored_ns=START_NS)
-    names, older = [], ""
-    for _ in range(3):
-        page = queries.stream_list(world.pk, False, older)
-        names.append([stream.name for stream in page.streams])
-        older = page.older
-    assert names == [["s2", "s1"], ["s0", "s4"], ["s3"]]
-    assert older == ""
-
-
-def test_it_keeps_streams_of_one_time_apart_by_their_id(monkeypatch):
-    monkeypatch.setattr(queries, "PAGE", 2)
-    world = make_world()
-    for at in range(4):
-        make_stream(world, f"s{at}", last_stored_ns=START_NS)
-    first = queries.stream_list(world.pk, False, "")
-    second = queries.stream_list(world.pk, False, first.older)
-    assert [stream.name for stream in (*first.streams, *second.streams)] == ["s3", "s2", "s1", "s0"]
-
-
-def test_it_lists_only_streams_with_problems_if_asked():
-    world = make_world()
-    make_stream(world, "fine", close_count=1)
-    make_stream(world, "twice", close_count=2)
-    make_stream(world, "late", behind_count=1)
-    assert {stream.name for stream in queries.stream_list(world.pk, True, "").streams} == {"twice", "late"}
-
-
-@pytest.mark.parametrize("older", ["", "x", "9" * 40, f"{'9' * 19}.1", ".", "1.2.3", "٣.٣"])
-def test_it_takes_a_key_that_is_none_for_the_first_page(older):
-    world = make_world()
-    make_stream(world, "s", last_stored_ns=START_NS)
-    assert [stream.name for stream in queries.stream_list(world.pk, False, older).streams] == ["s"]
-
-
 def test_it_finds_the_end_markers_of_runs():
     run = make_run(make_world())
     stream = make_stream(run.world, "s", run=run)
