@@ -47,10 +47,10 @@ class FirstChunks:
         return [chunk for chunk in self.chunks if chunk.position is not None]
 
 
-def first_chunks(stream: Stream, key: bytes | None = None) -> FirstChunks:
-    """At most `MOST` chunks of at most `MOST_BYTES` all together, and at least one."""
+def first_chunks(stream: Stream, key: bytes | None = None, most: int | None = None) -> FirstChunks:
+    """At most `most` chunks (and never more than `MOST`) of at most `MOST_BYTES` all together, and at least one."""
     data = Chunk.objects.filter(stream=stream, is_close=False).order_by("chunk_id")
-    sizes = data.values_list("chunk_id", "size")[:MOST]
+    sizes = data.values_list("chunk_id", "size")[: min(most or MOST, MOST)]
     last, total = "", 0
     for chunk_id, size in sizes.iterator(chunk_size=AT_ONCE):
         if last and total + size > MOST_BYTES:

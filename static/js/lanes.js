@@ -251,3 +251,4 @@ const header = document.getElementById("stream-header");
 if (header) new MutationObserver(changed).observe(header, { attributes: true, attributeFilter: ["data-chunk-count"] });
 document.body.addEventListener("judged", changed);
 if (picture) begins();
+if (picture && document.getElementById("lanes-panel").dataset.later !== undefined) refresh();

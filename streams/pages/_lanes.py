@@ -22,6 +22,7 @@ from streams.models import Stream
 from streams.pages import _lanes_svg as svg
 
 TABLE_ROWS = 300
+AT_ONCE = 200  # chunks: of a longer stream the picture comes when the page is there
 LONGEST = 20 * 365 * 86_400 * 1_000_000_000  # of a part that is asked for
 OUTCOMES = {
     "ok": "stored", "moved": "moved: out of order", "behind": "behind the end marker: never read",
@@ -78,7 +79,9 @@ class LaneSum(NamedTuple):
 
 
 def lanes_context(stream: Stream) -> dict[str, Any]:
-    """`lanes` is None where there is nothing to draw."""
+    """`lanes` is None where there is nothing to draw, and of a long stream, whose page asks for `?part=lanes`."""
+    if stream.head > AT_ONCE:
+        return {"lanes": None, "lanes_later": True}
     return {"lanes": _lanes(stream, None)}
 
 

@@ -18,7 +18,7 @@ from streams.lanes import Block, Lane, Look, Mark, Picture, StepWindow
 from streams.write_queries import KNOWN
 
 ROW = 16  # pixels
-TOP = 56  # of the first lane: numbers, then two lines for what the gates say
+TOP = 72  # of the first lane: numbers, then a line for what each gate says: two closes, the run's end
 COLUMNS = 240  # of bars
 WIDTH = 100 / COLUMNS
 PAUSE = 8  # columns
@@ -213,15 +213,13 @@ def gates_of(picture: Picture) -> list[Gate]:
         if mark.at_ns is not None:
             label = "" if mark.look in seen else f"{_GATES.get(mark.look, 'close')} {axis.since(mark.at_ns)}"
             if label and mark.look == "close" and late is not None and late.why == "close":
-                label += f": late window {_until(axis, picture)}"
+                label += f", late {_until(axis, picture)}"
             seen.add(mark.look)
-            gates.append(_gate(axis, mark.at_ns, mark.look, label, 34))
+            gates.append(_gate(axis, mark.at_ns, mark.look, label, 34 if mark.look == "close" else 50))
     if picture.run_ended_ns is not None:
         label = f"run end {axis.since(picture.run_ended_ns)}"
-        label += (
-            f": late window {_until(axis, picture)}" if late is not None and late.why == "run end" else ""
-        )
-        gates.append(_gate(axis, picture.run_ended_ns, "end", label, 50))
+        label += f", late {_until(axis, picture)}" if late is not None and late.why == "run end" else ""
+        gates.append(_gate(axis, picture.run_ended_ns, "end", label, 66))
     return [gate for gate in gates if gate is not None]
 
 
@@ -232,7 +230,7 @@ def _until(axis: Axis, picture: Picture) -> str:
     late = picture.late
     if late is None or late.until == "now":
         return "still open"
-    return f"to {axis.since(late.to_ns)}, the {late.until}"
+    return f"to {axis.since(late.to_ns)}"
 
 
 def _gate(axis: Axis, at_ns: int, look: str, label: str, y: int) -> Gate | None:

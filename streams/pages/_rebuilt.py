@@ -31,7 +31,10 @@ from streams.rebuilt import (
 )
 from streams.write_queries import not_stored_count
 
-AT_ONCE_BYTES = 200_000  # a larger stream is put together when the page is there already
+AT_ONCE, AT_ONCE_BYTES = (
+    400,
+    200_000,
+)  # chunks, bytes: a larger stream is put together when the page is there already
 _TITLES = {MESSAGE: "Rebuilt message", VALUES: "Joined values"}
 _WHAT = {
     MESSAGE: "AI SDK chunks", TEXT: "strings", UTF8: "bytes, read as UTF-8", VALUES: "values, one a line",
@@ -67,7 +70,7 @@ def rebuilt_context(stream: Stream, request: HttpRequest) -> dict[str, Any]:
     """`rebuilt` for `streams/_rebuilt.html`; of a long stream only the place that asks for `?part=rebuilt`."""
     if not stream.chunk_count or stream.is_system or stream.pruned_ns is not None:
         return {"rebuilt": None}
-    if stream.head > ALL_ROWS or stream.bytes > AT_ONCE_BYTES:
+    if stream.head > AT_ONCE or stream.bytes > AT_ONCE_BYTES:
         return {"rebuilt": _LATER}
     return {"rebuilt": _built(stream, request, SMALL)}
 
@@ -77,7 +80,9 @@ def rebuilt_part(request: HttpRequest, stream: Stream) -> HttpResponse:
     budget = LARGE if request.GET.get("more") == "1" else SMALL
     has_any = stream.chunk_count and not stream.is_system and stream.pruned_ns is None
     piece = _built(stream, request, budget) if has_any else None
-    return render(request, "streams/_rebuilt.html", {"stream": stream, "rebuilt": piece})
+    return render(
+        request, "streams/_rebuilt.html", {"stream": stream, "rebuilt": piece, "more": budget is LARGE}
+    )
 
 
 def _built(stream: Stream, request: HttpRequest, budget: Budget) -> Piece:
@@ -88,7 +93,7 @@ def _built(stream: Stream, request: HttpRequest, budget: Budget) -> Piece:
         else f"the joined text of {stream.name}"
     )
     with opener_for(request, stream.run).noting(what) as key:
-        first = first_chunks(stream, key)
+        first = first_chunks(stream, key, budget.chunks)
         return _piece(stream, first, budget)
 
 
@@ -106,7 +111,7 @@ def _piece(stream: Stream, first: FirstChunks, budget: Budget) -> Piece:
         _TITLES.get(shape, "Joined text"), _WHAT[shape], flows, cards[: budget.cards],
         max(0, len(cards) - budget.cards), _halts_apart(stored, flows), _facts(stored), words, order.certainty,
         _notes(stream, first, stored, order), stored.unread.arrival, not is_same,
-        any(flow.is_cut for flow in flows) or len(cards) > budget.cards,
+        any(flow.is_cut for flow in flows) or len(cards) > budget.cards or (budget is SMALL and first.left_out > 0),
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from runs.pages._format import visible
 from streams.rebuilt import (
     INPUT,
     MESSAGE,
+    MOST,
     REASONING,
     TEXT,
     VALUES,
@@ -28,15 +29,17 @@ _KINDS = {TEXT: "text", REASONING: "reasoning", INPUT: "tool"}  # of the parts t
 
 
 class Budget(NamedTuple):
-    """How much of it a page holds: fragments of a column, changes of the difference, characters, cards."""
+    """How much of it a page holds: chunks that are put together, fragments of a column, changes of the difference,
+    characters, cards. The small one is asked for by every page that opens, so it may not cost much."""
 
+    chunks: int
     fragments: int
     changes: int
     characters: int
     cards: int
 
 
-SMALL, LARGE = Budget(120, 60, 1_000, 12), Budget(2_000, 1_000, 20_000, 200)
+SMALL, LARGE = Budget(3_000, 120, 60, 1_000, 12), Budget(MOST, 2_000, 1_000, 20_000, 200)
 
 
 class Item(NamedTuple):

@@ -12,11 +12,14 @@ from dashboard.lib.pages import page
 from dashboard.lib.panels import Piece, collect
 from runs.keys import opener_for
 from streams.models import Stream
+from streams.pages._filter import filter_context
 from streams.pages._find import find_stream
 from streams.pages._glyph import glyph
 from streams.pages._lanes import lanes_context, lanes_part
 from streams.pages._map import map_of
 from streams.pages._names import namespace_of, title_of
+from streams.pages._orders import orders_context, orders_part
+from streams.pages._pace import pace_part
 from streams.pages._readers import readers_part
 from streams.pages._rebuilt import rebuilt_context, rebuilt_part
 from streams.pages._rows import divider_html, rows_html
@@ -24,6 +27,7 @@ from streams.pages._verdict import cells_of
 from streams.pages._window import Window, window_of
 from streams.pages._writes import writers_context
 from streams.queries import has_ended, problem_after
+from streams.search import filter_in
 
 
 @page("w/<slug:slug>/streams/<str:name>/", "stream")
@@ -35,8 +39,9 @@ def stream(request: HttpRequest, slug: str, name: str) -> HttpResponse:
     context = _judged(found, first_problem)
     if request.GET.get("part") == "verdict":
         return render(request, "streams/_verdict_live.html", context)
-    window = window_of(found, request.GET)
-    context |= rebuilt_context(found, request)
+    window = _window(request, found)
+    context |= rebuilt_context(found, request) | orders_context(request, found)
+    context |= filter_context(window.rows, window.wanted, context["writers"])
     return render(request, "streams/stream.html", context | _listed(request, found, window))
 
 
@@ -67,9 +72,17 @@ def _listed(request: HttpRequest, stream: Stream, window: Window) -> dict[str, A
 
 def rows_part(request: HttpRequest, stream: Stream) -> HttpResponse:
     """A window of rows alone, for the page that scrolls or jumps."""
-    window = window_of(stream, request.GET)
+    window = _window(request, stream)
     rows = _rows(request, stream, window, "")
     return render(request, "streams/_rows.html", {"window": window, "rows": rows, "stream": stream})
+
+
+def _window(request: HttpRequest, stream: Stream) -> Window:
+    """A search opens encrypted values too, if the world's settings hold the key: that is noted."""
+    if not filter_in(request.GET).looks_inside:
+        return window_of(stream, request.GET)
+    with opener_for(request, stream.run).noting(f"a search in {stream.name}") as key:
+        return window_of(stream, request.GET, key)
 
 
 def _rows(request: HttpRequest, stream: Stream, window: Window, divider: str) -> SafeString:
@@ -86,4 +99,11 @@ def _notes(stream: Stream) -> dict[int, list[Piece]]:
     return notes
 
 
-_PARTS = {"rows": rows_part, "readers": readers_part, "rebuilt": rebuilt_part, "lanes": lanes_part}
+_PARTS = {
+    "rows": rows_part,
+    "readers": readers_part,
+    "rebuilt": rebuilt_part,
+    "orders": orders_part,
+    "lanes": lanes_part,
+    "pace": pace_part,
+}

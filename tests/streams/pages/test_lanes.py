@@ -116,7 +116,7 @@ def test_the_late_window_and_what_nobody_reads_of_1949(client, recorded):
     found = looks(data_of(html))
     assert found.count("behind the end marker: never read") == 5
     assert (found.count("end marker"), found.count("second end marker")) == (1, 1)
-    assert "late window to +" in html and 'class="latehatch"' in html
+    assert ", late to +" in html and 'class="latehatch"' in html
 
 
 def test_what_the_world_refused_after_the_runs_end_stands_in_the_late_window(client, recorded):
@@ -129,7 +129,7 @@ def test_what_the_world_refused_after_the_runs_end_stands_in_the_late_window(cli
     assert looks(data) == ["rejected by the world"]
     _row, called, back, tick, arrival, position, _, status = data["marks"][0]
     assert (tick, arrival, position, status) == (None, None, None, 409) and back > called
-    assert 'class="cross rejected"' in html and re.search(r"run end \+[\d.]+: late window to", html)
+    assert 'class="cross rejected"' in html and re.search(r"run end \+[\d.]+, late to", html)
 
 
 def test_a_step_that_wrote_in_order_is_one_quiet_row(client, recorded):
@@ -148,7 +148,7 @@ def test_without_a_probe_it_says_so_and_shows_steps_and_chunks(client, recorded)
     assert data["lanes"][0] == "not known" and "who wrote is not known without a probe" in html
     assert {mark[0] for mark in data["marks"]} == {0} and len(data["marks"]) == 14
     assert any("persistTurnMessages" in lane for lane in data["lanes"])
-    assert "late window to" in html and "called" not in text_of(html).lower().split("numbers:")[0]
+    assert ", late to" in html and "called" not in text_of(html).lower().split("numbers:")[0]
 
 
 def test_the_same_as_a_table(client, recorded):

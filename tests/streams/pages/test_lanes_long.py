@@ -24,7 +24,7 @@ def long_stream(monkeypatch) -> Stream:
 
 
 def test_a_long_stream_is_bars_that_stand_for_all_its_chunks(client, long_stream):
-    html = get(client, long_stream)
+    html = get(client, long_stream, "?part=lanes")
     data = data_of(html)
 
     assert sum(last - first + 1 for *_, first, last in data["blocks"]) == 2000 and len(data["blocks"]) <= 42
@@ -35,7 +35,7 @@ def test_a_long_stream_is_bars_that_stand_for_all_its_chunks(client, long_stream
 def test_many_problems_of_a_long_stream_are_counted_on_their_bars(client, monkeypatch, long_stream):
     Chunk.objects.filter(stream=long_stream, arrival__gt=600, arrival__lte=700).update(marks=16)
 
-    data = data_of(get(client, long_stream))
+    data = data_of(get(client, long_stream, "?part=lanes"))
 
     assert sum(block[2] for block in data["blocks"]) == 102
     assert {block[3] > 450 and block[4] <= 701 for block in data["blocks"] if block[2]} == {True}
@@ -55,7 +55,7 @@ def test_a_writer_of_few_chunks_in_a_long_stream_has_its_lane(client, long_strea
     make_write(long_stream, few, 777)
     make_write(long_stream, few, None)
 
-    data = data_of(get(client, long_stream))
+    data = data_of(get(client, long_stream, "?part=lanes"))
 
     assert len(data["lanes"]) == 2
     assert [(mark[4], data["looks"][mark[6]]) for mark in data["marks"] if mark[0] == 1] == [
@@ -68,5 +68,5 @@ def test_a_long_stream_costs_as_many_questions_as_a_longer_one(
     client, long_stream, django_assert_max_num_queries
 ):
     with django_assert_max_num_queries(40):
-        get(client, long_stream)
-    assert get(client, long_stream).count("<") < 200
+        get(client, long_stream, "?part=lanes")
+    assert get(client, long_stream, "?part=lanes").count("<") < 200

@@ -254,7 +254,7 @@ def test_there_is_nothing_to_rebuild(rf, fields):
 
 
 def test_a_long_stream_is_put_together_when_the_page_is_there(stream, rf, monkeypatch):
-    monkeypatch.setattr(_rebuilt, "ALL_ROWS", 4)
+    monkeypatch.setattr(_rebuilt, "AT_ONCE", 4)
     make_chunks(stream, [START, BEGIN, *text_chunks(3)])
     html = html_of(stream, rf)
     assert 'hx-get="?part=rebuilt"' in html and "word" not in html
@@ -268,6 +268,17 @@ def test_it_says_what_is_left_out_of_a_very_long_one(stream, rf, monkeypatch):
     html = html_of(stream, rf)
     assert texts(html) == ["word0 word1 "]
     assert "Only the first 4 chunks are put together, 3 are left out." in html
+
+
+def test_the_rest_of_a_long_one_is_put_together_when_it_is_asked_for(stream, rf, monkeypatch):
+    monkeypatch.setattr(_rebuilt, "SMALL", _rebuilt.SMALL._replace(chunks=4))
+    make_chunks(stream, [START, BEGIN, *text_chunks(5)])
+    html = html_of(stream, rf)
+    assert texts(html) == ["word0 word1 "]
+    assert "3 are left out." in html and "more=1" in html
+    more = rebuilt_part(rf.get("/?part=rebuilt&more=1"), stream).content.decode()
+    assert texts(more) == ["word0 word1 word2 word3 word4 "]
+    assert "left out" not in more and 'data-again="?part=rebuilt&amp;more=1"' in more
 
 
 def test_it_reads_only_so_many_bytes(stream, rf, monkeypatch):
@@ -298,7 +309,7 @@ def test_more_of_a_folded_text_can_be_asked_for(stream, rf):
     assert html.count('class="frag') < 130 and "… 24" in html
     assert "part=rebuilt&amp;more=1" in html
     more = rebuilt_part(rf.get("/?part=rebuilt&more=1"), stream).content.decode()
-    assert more.count('class="frag') == 300 and "more=1" not in more
+    assert more.count('class="frag') == 300 and "Show more of it" not in more
 
 
 def test_folding_keeps_what_is_marked():

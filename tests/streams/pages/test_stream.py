@@ -73,8 +73,8 @@ def test_it_says_what_no_reader_gets(client, world):
     make_chunks(stream, [*text_chunks(2), CLOSE_MARKER, *text_chunks(5), CLOSE_MARKER])
     html = text_of(get(client, stream))
     assert "5 chunks and a second end marker</span>. <b>Readers never see this.</b>" in html
-    assert html.count('class="behind"') == 5
-    assert html.count('class="close2"') == 1
+    assert len(re.findall(r'<tr [^>]*class="behind"', html)) == 5
+    assert len(re.findall(r'<tr [^>]*class="close2"', html)) == 1
     assert "5 chunks behind the end marker, never read" in html
     assert 'href="?at=4#chunk-4"' in html
 
@@ -258,7 +258,7 @@ def test_it_asks_the_database_the_same_number_of_questions_for_any_length(
         make_stream(world, "few", run=make_run(world)),
         make_stream(world, "many", run=make_run(world)),
     )
-    make_chunks(few, [*text_chunks(150), CLOSE_MARKER])
+    make_chunks(few, [*text_chunks(250), CLOSE_MARKER])
     make_chunks(many, [*text_chunks(390), CLOSE_MARKER])
     with django_assert_max_num_queries(18) as asked:
         get(client, few)
