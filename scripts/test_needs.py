@@ -3,7 +3,7 @@
     python scripts/test_needs.py
 
 PostgreSQL, Redis and Chromium come from the system's packages (apt, as root or with a sudo that asks
-nothing), the Workflow SDK from npm into .cache/. What cannot be installed fails here, with the package's
+nothing), the Workflow SDK and axe-core from npm into .cache/. What cannot be installed fails here, with the package's
 name and the variable that leaves those tests out. Nothing is touched that is there already.
 """
 
@@ -19,6 +19,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from tests.axe import install_axe
 from tests.lab.app import VERSIONS, LabApp, LabError
 from tests.needs import LEAVE_OUT, NEEDS, find_node, left_out
 
@@ -39,6 +40,8 @@ def main() -> int:
         say(f"left out by {LEAVE_OUT}: {NEEDS[name].what}")
     missing = [need for need in NEEDS.values() if need.name not in without and need.find() is None]
     install_packages([package for need in missing for package in need.packages])
+    if any(need.name == "axe" for need in missing) and (said := install_axe()):
+        say(said)
     if any(need.name == "sdk" for need in missing):
         build_lab()
     failed = [need for need in missing if need.find() is None]

@@ -10,6 +10,7 @@
 | `page_errors` | what `page` has reported; `page_errors.allow("pattern")` for what a test provokes |
 | `lab` | `lab("4.8.9")`: the built app of real workflows for that SDK (tests/lab) |
 | `run_lab` | the same app running: `run_lab("4.8.9", data_dir, ["slow"])`, ended after the test |
+| `axe` | `axe(page)`: the serious and critical faults that axe-core finds on the page that is open |
 | `serve` | `serve(world, data, *args, env=...)`: Tailrace as a process of its own, killed after the test |
 
 While a `browser` is there Playwright keeps an event loop running in this thread, so tests in such a file
@@ -28,6 +29,7 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Error, Page, sync_playwright
 
 from tests import servers
+from tests.axe import find_axe
 from tests.lab import LabApp, LabRun
 from tests.needs import LEAVE_OUT, NEEDS, left_out
 from tests.processes import end
@@ -37,6 +39,7 @@ NEEDED_BY = {
     "postgres_url": "postgres",
     "redis_url": "redis",
     "browser": "browser",
+    "axe": "axe",
     "lab": "sdk",
 }
 CHROMIUM_ARGS = [
@@ -160,6 +163,27 @@ def page(browser: Browser, page_errors: PageErrors) -> Iterator[Page]:
     yield context.new_page()
     context.close()
     assert page_errors == [], "the browser reported errors"
+
+
+@pytest.fixture(scope="session")
+def axe() -> Callable[[Page], list[str]]:
+    script = find_axe()
+    assert script is not None
+    source = script.read_text()
+
+    def faults(page: Page) -> list[str]:
+        page.evaluate(source)  # not as an element: the page's own policy lets no other script in
+        found = page.evaluate(
+            "axe.run({ resultTypes: ['violations'] }).then(({ violations }) => violations.map((one) =>"
+            " [one.impact, one.id, one.help, one.nodes.slice(0, 5).map((node) => node.html.slice(0, 200))]))"
+        )
+        return [
+            f"{rule}: {words}: {places}"
+            for impact, rule, words, places in found
+            if impact in ("serious", "critical")
+        ]
+
+    return faults
 
 
 @pytest.fixture(scope="session")

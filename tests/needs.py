@@ -126,12 +126,19 @@ def find_lab() -> object | None:
     return VERSIONS if find_node() and all(LabApp(version).is_built() for version in VERSIONS) else None
 
 
+def find_axe_script() -> Path | None:
+    from tests.axe import find_axe
+
+    return find_axe()
+
+
 NEEDS = {
     need.name: need
     for need in (
         Need("postgres", "a PostgreSQL server (initdb and postgres)", ("postgresql",), find_postgres),
         Need("redis", "a Redis server (redis-server)", ("redis-server",), find_redis),
         Need("browser", "Chromium", ("chromium",), find_chromium, BROWSER_HINT),
+        Need("axe", "axe-core, from npm", (), find_axe_script, SDK_HINT),
         Need("sdk", "the Workflow SDK, built for Node.js", (), find_lab, SDK_HINT),
     )
 }

@@ -60,18 +60,20 @@ class _Tree:
             return
         self.left -= 1
         label = f'<span class="k">{escape(visible(key[:LINE_CHARS]))}</span> ' if key else ""
-        label += aside
         children, total = children_of(value)
         if children is None:
-            yield f"<li>{label}{self.atoms.html(value)}</li>"
+            yield f"<li>{label}{aside}{self.atoms.html(value)}</li>"
             return
         line = line_of(without_payloads(value) if not depth else value)
-        summary = f'{label}{badge(kind_of(value))}{self.atoms.link(value)}<span class="v">{line}</span>'
+        links = aside + self.atoms.link(value)
+        summary = f'{label}{badge(kind_of(value))}<span class="v">{line}</span>'
         if depth >= DEEPEST or not children:
-            yield f"<li>{summary}</li>"
+            yield f"<li>{links}{summary}</li>"
             return
+        # Beside what opens, not in it: a link within a button is out of reach for a screen reader.
+        aside = f'<span class="aside">{links}</span>' if links else ""
         opened = " open" if depth < OPEN_LEVELS and (len(children) <= OPEN_CHILDREN or not depth) else ""
-        yield f"<li><details{opened}><summary>{summary}</summary><ul>"
+        yield f"<li>{aside}<details{opened}><summary>{summary}</summary><ul>"
         yield from self.picture(value)
         yield from self.items(children, total, depth + 1)
         yield "</ul></details></li>"
