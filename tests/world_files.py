@@ -47,6 +47,11 @@ class WorldFiles:
     def close(self, stream: str) -> None:
         self._write(f"streams/chunks/{stream}-chnk_{self.ulid()}.bin", b"\x01")
 
+    def list_stream(self, stream: str) -> None:
+        """In its run's list, before anything is written to it."""
+        run_id = stream.replace("strm_", "wrun_").removesuffix("_user")
+        self._write(f"streams/runs/{run_id}.json", json.dumps({"streams": [stream]}).encode())
+
     def _write(self, path: str, data: bytes) -> None:
         whole = self.root / f"{path}.tmp.{self.ulid()}"
         whole.write_bytes(data)

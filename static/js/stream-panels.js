@@ -4,7 +4,7 @@
 
 const PAUSE = 3000; // ms between two
 const LONG = 2000; // chunks: of a longer stream only what the judgement changes is worth the work
-const IDS = ["rebuilt", "readers"];
+const IDS = ["rebuilt", "readers", "pace"]; // where they say how they are asked for again
 const header = document.getElementById("stream-header");
 let due = 0;
 
@@ -27,6 +27,7 @@ async function replace(panel) {
   holder.innerHTML = await answer.text();
   const fresh = holder.content.getElementById(panel.id);
   if (!fresh || !panel.isConnected || isBusy(panel)) return;
+  panel.closest(".bare")?.classList.remove("bare"); // the first chunk of a stream that had none
   panel.replaceWith(fresh);
   htmx.process(fresh);
 }

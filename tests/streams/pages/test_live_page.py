@@ -116,6 +116,16 @@ def test_what_follows_from_the_whole_stream_is_brought_up_to_date(page, server, 
     expect(page.locator("#readers input[name=start]")).to_have_value("1")
 
 
+def test_the_panels_of_a_stream_that_had_no_chunk_come_with_its_first(page, server, world, stream):
+    world.list_stream(stream)
+    open_stream(page, server, stream, 0)
+    expect(page.locator("#rebuilt")).to_be_hidden()
+    world.text(stream, "first ", "second ")
+    expect(page.locator("#rebuilt")).to_contain_text("first")
+    expect(page.locator("#readers form")).to_be_visible()
+    expect(page.locator("#pace h2")).to_be_visible()
+
+
 def scroll(page: Page, top: str) -> None:
     page.evaluate(f"document.getElementById('chunk-box').scrollTop = {top}")
 
