@@ -1,9 +1,10 @@
 """In a real browser: how soon a stream page shows its last chunk, and how soon a written chunk is on the page.
 
-    python bench/live.py [--rate 500] [--seconds 10]
+    python bench/live.py [--rate 20 --rate 500] [--seconds 10]
 
 References, measured in the same run: navigation to a page without content, and the time from a write until a
-bare file watcher in a process of its own reports it.
+bare file watcher in a process of its own reports it. The reader follows the end; after the last chunk the page's
+elements are counted.
 """
 
 from __future__ import annotations
@@ -18,17 +19,19 @@ import time
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tests.conftest import CHROMIUM_ARGS
-from tests.needs import NEEDS
+from bench.parts.browser import MOST_NODES, chromium, cold_page, nodes
+from bench.parts.promises import at_most, end, promise, target
+from bench.parts.serving import load
 from tests.server_process import Server
 
 BIG, ROUNDS = 20_000, 5
 STREAM = "strm_01M803XX9EKPGB0DR66MWJRZ8Z_user"
-LIVE = "strm_01M803XXRMEFHXRQDT3NWX3SN6_user"
+LIVE = "strm_01M803XXRMEFHXRQDT3NW%05d_user"
+MOST_MS = {20: 150, 500: 300}  # p95 at so many chunks a second
 WATCH = "import sys, time\nfrom watchfiles import watch\nprint('ready', flush=True)\n" + (
     "for changes in watch(sys.argv[1], step=20, debounce=50, rust_timeout=1000, yield_on_timeout=True):\n"
     "    now = time.time()\n"
@@ -38,9 +41,9 @@ WATCH = "import sys, time\nfrom watchfiles import watch\nprint('ready', flush=Tr
 
 
 def frame(number: int) -> bytes:
-    body = (
-        b"devl" + b'[{"type":1,"id":2,"delta":3},"text-delta","t1","L%06d lorem ipsum dolor sit "]' % number
-    )
+    """A message with one long text; the first chunk starts it."""
+    delta = b'[{"type":1,"id":2,"delta":3},"text-delta","t1","L%06d lorem ipsum dolor sit "]' % number
+    body = b"devl" + (delta if number else b'[{"type":1,"id":2},"text-start","t1"]')
     return b"\x00" + len(body).to_bytes(4, "big") + body
 
 
@@ -103,53 +106,68 @@ def _until_text(browser: Browser, url: str, text: str) -> float:
 
 
 def bench_live(browser: Browser, server: Server, world: Path, rate: int, seconds: int) -> None:
-    folder = world / "streams" / "chunks" / LIVE
+    stream = LIVE % rate
+    folder = world / "streams" / "chunks" / stream
     folder.mkdir(parents=True)
     write(folder, 0)
-    page = browser.new_context().new_page()
-    url = f"{server.url}/w/world/streams/{LIVE}/"
-    wait_for(page, url, 1)
-    page.add_init_script(_OBSERVER)
-    page.goto(url)
-    page.wait_for_timeout(1000)
+    with cold_page(browser, OBSERVER) as page:
+        url = f"{server.url}/w/world/streams/{stream}/"
+        wait_for(page, url, 1)
+        page.goto(url)
+        page.wait_for_timeout(1000)
+        page.keyboard.press("End")
+        written, bare = _watched(page, folder, rate, seconds)
+        report(page, rate, seconds, written, bare)
+        at_most(f"elements after {len(written):,} live chunks", nodes(page), MOST_NODES, "elements")
+
+
+def _watched(page: Page, folder: Path, rate: int, seconds: int) -> tuple[dict[int, float], dict[str, float]]:
+    """When each chunk was written, and when a bare watcher said so."""
     watcher = subprocess.Popen([sys.executable, "-c", WATCH, str(folder)], stdout=subprocess.PIPE, text=True)
     assert watcher.stdout is not None
     watcher.stdout.readline()
-    written = _write_at(folder, rate, seconds)
+    written = write_at(folder, rate, seconds)
     page.wait_for_timeout(2000)
     watcher.kill()
+    reports = [line.split() for line in watcher.stdout if line.startswith("chnk_")]
+    return written, {report[0]: float(report[1]) for report in reports if len(report) == 2}
+
+
+def report(page: Page, rate: int, seconds: int, written: dict[int, float], bare: dict[str, float]) -> None:
     shown: dict[str, Any] = page.evaluate("window.seen")
     order: list[int] = page.evaluate("window.order")
-    reports = [line.split() for line in watcher.stdout if line.startswith("chnk_")]
-    bare = {report[0]: float(report[1]) for report in reports if len(report) == 2}
     delays = sorted(shown[str(n + 1)] / 1000 - at for n, at in written.items() if str(n + 1) in shown)
     reference = sorted(
         bare[f"chnk_{n:026d}.bin"] - at for n, at in written.items() if f"chnk_{n:026d}.bin" in bare
     )
     lost, repeated = len(written) - len(delays), len(order) - len(set(order))
+    is_ordered = order == sorted(order)
     print(
         f"live at {rate}/s for {seconds} s: {len(written):,} written, {lost} lost, {repeated} repeated,"
-        f" {'in order' if order == sorted(order) else 'NOT in order'}"
+        f" {'in order' if is_ordered else 'NOT in order'}"
     )
     a, b = _percentile(delays, 0.95), _percentile(reference, 0.95)
     print(
         f"write to page: p50 {_percentile(delays, 0.5):.0f} ms, p95 {a:.0f} ms, max {delays[-1] * 1000:.0f} ms;"
         f" bare watcher p95 {b:.0f} ms; ratio {a / b:.1f}"
     )
+    promise("nothing lost, nothing repeated, in order", not lost and not repeated and is_ordered)
+    if rate in MOST_MS:
+        target("p95", a, MOST_MS[rate], "ms")
 
 
-_OBSERVER = """
+OBSERVER = """
 window.seen = {}; window.order = [];
 const note = (node) => { if (!node.dataset || !node.dataset.arrival) return;
   const n = Number(node.dataset.arrival); window.order.push(n);
   if (!(n in window.seen)) window.seen[n] = performance.timeOrigin + performance.now(); };
 document.addEventListener("DOMContentLoaded", () => new MutationObserver((records) => {
-  for (const record of records) for (const node of record.addedNodes) if (node.nodeName === "TR") note(node);
+  for (const record of records) for (const node of record.addedNodes) note(node);
 }).observe(document.body, { childList: true, subtree: true }));
 """
 
 
-def _write_at(folder: Path, rate: int, seconds: int) -> dict[int, float]:
+def write_at(folder: Path, rate: int, seconds: int) -> dict[int, float]:
     """Every 10 ms what is due, like the SDK's own writer."""
     began, written, number = time.time(), {}, 1
     while number <= rate * seconds:
@@ -167,7 +185,7 @@ def _percentile(values: list[float], part: float) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--rate", type=int, default=500)
+    parser.add_argument("--rate", type=int, action="append")
     parser.add_argument("--seconds", type=int, default=10)
     options = parser.parse_args()
     root = Path(tempfile.mkdtemp(prefix="tailrace-bench-"))
@@ -177,13 +195,15 @@ def main() -> None:
     for number in range(BIG):
         write(folder, number)
     server = Server(world, root / "data")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(NEEDS["browser"].find()), args=CHROMIUM_ARGS)
+    with chromium() as browser:
+        print(load())
         wait_for(browser.new_context().new_page(), f"{server.url}/w/world/streams/{STREAM}/", BIG)
         bench_page(browser, server)
-        bench_live(browser, server, world, options.rate, options.seconds)
-        browser.close()
+        for rate in options.rate or MOST_MS:
+            bench_live(browser, server, world, rate, options.seconds)
+        print(load())
     server.stop()
+    end()
 
 
 if __name__ == "__main__":
