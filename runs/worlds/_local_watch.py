@@ -22,10 +22,24 @@ Hints: TypeAlias = frozenset[str] | None
 DEBOUNCE_MS = 50  # the longest that changes are gathered while more keep coming
 STEP_MS = 10  # so long must it be quiet for them to be handed on at once
 TICK_MS = 100  # how often the directory itself is looked at
-SWEEP_S = 5.0
+SWEEP_S = 5.0  # between looks at everything, at the least
+SWEEP_SHARE = 0.02  # of the time at the most: while everything is looked at, what is written waits
+LONGEST_SWEEP_S = 60.0
 POLL_S = 1.0  # between sweeps while there are no notifications
 POLLS = 60  # of them before notifications are tried again
 ABSENT_S = 0.25
+
+
+_took: dict[str, float] = {}  # seconds of the last look at everything, by real path
+
+
+def took(root: str, seconds: float) -> None:
+    """Says how long it takes to look at all of a world, which depends on how many files it has."""
+    _took[root] = seconds
+
+
+def _pause(root: str) -> float:
+    return max(SWEEP_S, min(LONGEST_SWEEP_S, _took.get(root, 0.0) / SWEEP_SHARE))
 
 
 def follow(location: str, stop: StopEvent) -> Iterator[Hints]:
@@ -74,7 +88,7 @@ def _notified(location: str, identity: tuple[int, int], stop: StopEvent) -> Iter
             if identity_of(location) != identity:
                 return
             hints = hints_of(root, batch)
-            if time.monotonic() - swept >= SWEEP_S:
+            if time.monotonic() - swept >= _pause(root):
                 swept = time.monotonic()
                 yield None
             elif hints or fresh:

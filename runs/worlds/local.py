@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterator
 from threading import Event as StopEvent
 from typing import Any
@@ -19,7 +20,7 @@ from runs.worlds._local_files import Unfit, Unsettled, is_inside, printable, rea
 from runs.worlds._local_look import CHUNKS, SUFFIXES, Lifted, Look, usable_id
 from runs.worlds._local_read import Reading, batches
 from runs.worlds._local_records import RECORD_MAX, parse_record, unwrapped
-from runs.worlds._local_watch import follow
+from runs.worlds._local_watch import follow, took
 from runs.worlds.base import Seen, World, WorldError
 
 __all__ = ["LocalWorld", "describe", "looks_like_world"]
@@ -43,8 +44,10 @@ class LocalWorld(World):
         yield from batches(Reading(look, is_full).observations())
 
     def _look(self, root: str, seen: Seen, hints: frozenset[str] | None) -> Look:
-        look = Look(root, seen, self._lifted)
+        look, began = Look(root, seen, self._lifted), time.monotonic()
         look.at(hints)
+        if hints is None:
+            took(root, time.monotonic() - began)
         is_listed = hints is None or any(not hint.endswith(SUFFIXES) for hint in hints)
         if is_listed and look.is_live():
             again = Look(root, seen, listed={place[3] for place in look.chunks})

@@ -119,6 +119,24 @@ def test_it_asks_for_everything_every_now_and_then(made, follow, monkeypatch):
     assert [follower.next() for _ in range(4)] == [None] * 4
 
 
+@pytest.mark.parametrize(("seconds", "pause"), [(0.001, 5.0), (0.4, 20.0), (600.0, 60.0)])
+def test_it_asks_for_everything_more_seldom_where_that_takes_long(tmp_path, monkeypatch, seconds, pause):
+    root = str(tmp_path)
+    assert _local_watch._pause(root) == 5.0
+    monkeypatch.setattr(_local_watch, "_took", {})
+    _local_watch.took(root, seconds)
+    assert _local_watch._pause(root) == pytest.approx(pause)
+
+
+def test_a_look_at_everything_says_how_long_it_took_and_one_at_a_few_files_does_not(made, monkeypatch):
+    monkeypatch.setattr(_local_watch, "_took", {})
+    path = made.run()
+    list(made.adapter().read(Seen(), frozenset({str(path)})))
+    assert not _local_watch._took
+    list(made.adapter().read(Seen()))
+    assert list(_local_watch._took) == [str(made.root.resolve())]
+
+
 def test_it_does_not_hint_at_temporary_names_and_locks(tmp_path):
     root = str(tmp_path / "a.tmp.b")
     names = ["runs/x.json", "runs/x.json.tmp.1", ".locks/runs/x", ".locks", "streams"]
