@@ -101,6 +101,8 @@ def test_the_keyboard_reaches_the_switch_and_each_chunk_once(page, recorded):
     page.keyboard.press("Enter")
     expect(page.locator("#orders-from-arrival")).to_have_attribute("aria-current", "true")
     page.locator("#orders-to-stored").focus()
+    page.keyboard.press("Tab")  # what did not move scrolls in a box of its own
+    expect(page.locator("#orders .slope")).to_be_focused()
     page.keyboard.press("Tab")
     expect(page.locator("#orders ol.r a").first).to_be_focused()
     assert page.locator("#orders ol.l a:not([tabindex='-1'])").count() == 0
