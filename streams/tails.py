@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Generic, NamedTuple, TypeVar
 from weakref import WeakValueDictionary
 
@@ -57,7 +58,9 @@ class Tail:
 
     def __init__(self, stream_id: int) -> None:
         self.stream_id = stream_id
-        self._head = Fresh(self._read_head)
+        self._head = Fresh(
+            partial(_read_head, stream_id)
+        )  # not a method: a tail that nobody holds goes at once
         self._frames: deque[Frame] = deque(maxlen=KEPT)
         self._reading = asyncio.Lock()
 
@@ -80,13 +83,14 @@ class Tail:
                 self._frames.append(frame)
             return frame
 
-    async def _read_head(self) -> StreamHead:
-        head: StreamHead = await database_sync_to_async(queries.stream_head)(self.stream_id)
-        return head
-
     async def _read(self, after: int, upto: int | None) -> Frame:
         frame: Frame = await database_sync_to_async(read_frame)(self.stream_id, after, upto)
         return frame
+
+
+async def _read_head(stream_id: int) -> StreamHead:
+    head: StreamHead = await database_sync_to_async(queries.stream_head)(stream_id)
+    return head
 
 
 def read_frame(stream_id: int, after: int, upto: int | None) -> Frame:
