@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from runs.payloads import as_plain
 from streams.facts import ChunkFact
 
 PROBE = 20  # chunks that tell whether a stream carries this protocol
@@ -52,9 +51,7 @@ _ANYWHERE = frozenset(
     }
 )
 _DELTAS = frozenset({"text-delta", "reasoning-delta", "tool-input-delta"})
-_VALUES = frozenset(
-    {"framed-value", "unframed-value", "legacy-json-lines"}
-)  # kinds of chunks that hold values
+_TURNS = frozenset({"start", "finish", "abort", "error"})  # a message begins or is over
 # Any other JSON may use these words as well.
 _COMMON_WORDS = frozenset({"start", "finish", "abort", "error", "file", "custom"})
 
@@ -82,15 +79,7 @@ def chunk_type(value: object) -> str | None:
 
 def chunk_values(chunk: ChunkFact) -> list[Any] | None:
     """The values stored in a data chunk as plain Python; None if any of it cannot be read."""
-    whole = chunk.value
-    values = whole.values
-    if whole.kind not in _VALUES or whole.problem is not None or not values:
-        return None
-    if len(values) == 1:
-        return [chunk.plain] if values[0].status == "ok" else None
-    return (
-        [as_plain(value.value) for value in values] if all(value.status == "ok" for value in values) else None
-    )
+    return chunk.values
 
 
 class MessageShape:
@@ -104,15 +93,12 @@ class MessageShape:
     def __init__(self) -> None:
         self._looked = self._fitting = 0
         self._framed = self._telling = self._ended = False
+        self.ruled_out = False  # no later chunk can make this a message
+        self.is_settled = False  # no later chunk makes a difference to whether it is one
 
     @property
     def is_message(self) -> bool:
         return self._framed and self._telling and 0 < self._looked <= 2 * self._fitting
-
-    @property
-    def ruled_out(self) -> bool:
-        """No later chunk can make this a message."""
-        return self._looked == PROBE and self._looked > 2 * self._fitting
 
     @property
     def unfinished(self) -> bool:
@@ -122,12 +108,10 @@ class MessageShape:
     def feed(self, value: object) -> None:
         """Take the next value; None for one that cannot be read."""
         kind = chunk_type(value)
-        if self._looked < PROBE or not (self._framed and self._telling):
+        if not self.is_settled:
             self._look(kind, value)
-        if kind in ("finish", "abort", "error"):
-            self._ended = True
-        elif kind == "start":
-            self._ended = False
+        if kind in _TURNS:
+            self._ended = kind != "start"
 
     def _look(self, kind: str | None, value: Any) -> None:
         fields = required_fields(kind) if kind is not None else None
@@ -138,3 +122,6 @@ class MessageShape:
         if fits and kind is not None:
             self._framed |= kind not in _DELTAS and not is_anywhere(kind)
             self._telling |= kind not in _COMMON_WORDS or "messageId" in value
+        if self._looked == PROBE:
+            self.ruled_out = self._looked > 2 * self._fitting
+            self.is_settled = self._framed and self._telling

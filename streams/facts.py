@@ -6,13 +6,19 @@ The same facts come from observations in memory (`tailrace scan`) and from store
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
+from dashboard.lib.clock import NS_PER_MS
 from runs.payloads import ChunkValue, as_plain, decode_chunk
 from streams.ledger import WriteLedger
+
+SEALED = frozenset({b"encr", b"encp"})  # envelopes that are encrypted
+_VALUES = frozenset(
+    {"framed-value", "unframed-value", "legacy-json-lines"}
+)  # kinds of chunks that hold values
 
 _SYSTEM = re.compile(r"strm_[0-9A-Za-z]{26}_system_")
 
@@ -22,12 +28,32 @@ def is_system(name: str) -> bool:
     return _SYSTEM.match(name) is not None
 
 
+class Attempt(NamedTuple):
+    """One start of a step's body, by the world's clock. `is_retry`: the log has a `step_retrying` before it."""
+
+    started_ns: int
+    is_retry: bool
+
+
 @dataclass(frozen=True, slots=True)
 class StepFacts:
     step_id: str
     name: str
     started_ns: int | None
     completed_ns: int | None
+    attempts: tuple[Attempt, ...] = ()  # in the order of the log; empty where the events are not known
+
+
+def attempts_of(events: Iterable[tuple[str, int]]) -> tuple[Attempt, ...]:
+    """The starts of one step, from its events (type, time) in the order of the log."""
+    attempts: list[Attempt] = []
+    is_retry = False
+    for kind, time_ns in events:
+        if kind == "step_started":
+            attempts.append(Attempt(time_ns, is_retry))
+        if kind in ("step_started", "step_retrying"):
+            is_retry = kind == "step_retrying"
+    return tuple(attempts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +64,7 @@ class RunFacts:
     sdk_version: str = ""
     ended_ns: int | None = None  # the world's time of the terminal event or row; None while it runs
     steps: tuple[StepFacts, ...] = ()  # only where something is asked of them
+    language: str = ""  # "python" has readers of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +79,10 @@ class StreamFacts:
     misplaced: Mapping[int, bool] = field(
         default_factory=dict
     )  # moved by the message grammar: arrival, certain
+    world: str = ""  # kind of the world; "" where it is not known
+    told: Mapping[int, int] = field(
+        default_factory=dict
+    )  # arrival to its place among the notifications heard
 
 
 @dataclass(eq=False)
@@ -68,10 +99,45 @@ class ChunkFact:
     minted_ms: int | None
     load: Callable[[], bytes] = field(repr=False)  # the payload, read only if someone needs it
     framing: str = ""
+    memo: Any = field(default=None, init=False, repr=False)  # what one detector made of it, for the others
+
+    @cached_property
+    def payload(self) -> bytes:
+        return self.load()
+
+    @property
+    def is_whole(self) -> bool:
+        """Of a very large payload only the head is kept."""
+        return len(self.payload) >= self.size
+
+    @property
+    def is_sealed(self) -> bool:
+        """Encrypted with a nonce: equal values are stored as different bytes."""
+        return self.payload[4:8] in SEALED or self.payload[:4] in SEALED
+
+    @property
+    def time_ns(self) -> int:
+        """The earlier of both clocks, the world's and the writer's: a file may have been copied or touched later."""
+        return self.stored_ns if self.minted_ms is None else min(self.stored_ns, self.minted_ms * NS_PER_MS)
 
     @cached_property
     def value(self) -> ChunkValue:
-        return decode_chunk(self.load(), framing=self.framing or None)
+        return decode_chunk(self.payload, framing=self.framing or None)
+
+    @cached_property
+    def values(self) -> list[Any] | None:
+        """The values stored in a data chunk as plain Python; None if any of it cannot be read."""
+        whole = self.value
+        values = whole.values
+        if whole.kind not in _VALUES or whole.problem is not None or not values:
+            return None
+        if len(values) == 1:
+            return [self.plain] if values[0].status == "ok" else None
+        return (
+            [as_plain(value.value) for value in values]
+            if all(value.status == "ok" for value in values)
+            else None
+        )
 
     @cached_property
     def plain(self) -> Any:

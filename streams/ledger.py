@@ -79,6 +79,7 @@ class WriteLedger:
     def __init__(self) -> None:
         self._facts: dict[int, WriteFact] = {}
         self.streams_of_step: Mapping[StepAttempt, int] = {}  # streams a step attempt wrote to, all together
+        self.is_lossy = True  # a process could not deliver all its reports, or it is not known that it could
 
     def __len__(self) -> int:
         return len(self._facts)

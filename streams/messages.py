@@ -20,7 +20,6 @@ from streams.chunk_types import (
     SILENT,
     MessageShape,
     chunk_type,
-    chunk_values,
     is_anywhere,
     required_fields,
     wrong_fields,
@@ -29,6 +28,8 @@ from streams.facts import ChunkFact
 from streams.tool_calls import TOOL_CHUNKS, ToolCalls, text_id
 
 NAMED = 3  # ids that a message spells out before it says "and n more"
+
+_DELTAS: Mapping[Any, str] = {"text-delta": "text", "reasoning-delta": "reasoning"}
 
 Value = Mapping[str, Any]
 Key = tuple[str, str]  # "text" or "reasoning", and the part's id
@@ -84,12 +85,15 @@ class MessageGrammar:
         """The violations that this chunk commits. Behind the first end marker nothing is judged."""
         if self._closed or chunk.is_behind or self.shape.ruled_out:
             return []
+        values = None if chunk.is_close else chunk.values
+        if values is not None and len(values) == 1 and self._goes_on(values[0]):
+            return []
         self._chunk, self._found = chunk, []
         if chunk.is_close:
             self._closed = True
             self._close()
         else:
-            self._take(chunk_values(chunk))
+            self._take(values)
         return self._found
 
     def _take(self, values: list[Any] | None) -> None:
@@ -99,6 +103,17 @@ class MessageGrammar:
         for value in values or ():
             self.shape.feed(value)
             self._judge(value)
+
+    def _goes_on(self, value: Any) -> bool:
+        """A well-formed delta of a part that is open: nothing changes. Nearly all chunks are this."""
+        family = _DELTAS.get(value.get("type")) if value.__class__ is dict else None
+        if family is None or self._finished is not None or not self.shape.is_settled:
+            return False
+        part_id = value.get("id")
+        if part_id.__class__ is not str or value.get("delta").__class__ is not str:
+            return False
+        part = self._open.get((family, part_id))
+        return part is not None and part[1] == self._steps_ended and self._in_message
 
     def _judge(self, value: Any) -> None:
         kind = chunk_type(value)

@@ -140,6 +140,9 @@ _ROLES: Mapping[str, tuple[tuple[str, str, str], ...]] = {
 }
 
 
+_DELTAS: Mapping[Any, str] = {"text-delta": "text", "reasoning-delta": "reasoning"}
+
+
 class MovedChunks:
     """Chunks out of order by the message grammar alone, over the chunks that readers get, in reading order.
 
@@ -166,10 +169,21 @@ class MovedChunks:
         if values is None:
             self._shape.feed(None)
         for value in values or ():
+            if self._goes_on(value):
+                continue
             self._shape.feed(value)
             kind = chunk_type(value)
             if kind is not None and not is_anywhere(kind):
                 self._take(kind, value, len(self._arrivals) - 1)
+
+    def _goes_on(self, value: Any) -> bool:
+        """A delta between the start and the end of its part, in a message that began: nearly all chunks are this."""
+        family = _DELTAS.get(value.get("type")) if value.__class__ is dict else None
+        if family is None or not self._starts or self._finishes or not self._shape.is_settled:
+            return False
+        part_id = value.get("id")
+        part = self._parts.get((family, part_id)) if part_id.__class__ is str else None
+        return part is not None and part.starts > 0 and not part.ends
 
     def _take(self, kind: str, value: dict[str, Any], index: int) -> None:
         if kind == "start":

@@ -7,6 +7,10 @@ was, `listed=` yes or no, `stored=` how long ago the chunks were stored, `system
 word for each chunk in reading order: `close` is an end marker, `undecodable` cannot be read, `"text"`, `{...}`,
 `[...]` and `null` are JSON, everything else is an AI SDK chunk with its id (and delta) in brackets.
 
+`world=` and `sdk=` say where the run was and with which version. `at=90,80` says how many seconds ago each word was
+stored, `told=0,2,1` at which place readers were told of it. `steps=A@90r80-70,B@60` are the run's steps: the letter,
+how long ago it started, `r80` started again after a retry, `+80` started again without one, `-70` ended.
+
 `by=` says who wrote, one item for each word in the order of the words, separated by commas: the step's letter,
 `/n` the number of its writable, `c` for a close, `:n` the writer's own order (exact), `#n` the number of the call
 (else its place in the list); `-` is nobody known. Flags: `~` the call overlapped another of the same step, `+` it
@@ -25,23 +29,36 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from dashboard.anomalies.detectors.base import Found
+from dashboard.anomalies.detectors.base import DETECTORS, Found
 from dashboard.anomalies.judge import StreamJudge, Verdict
 from dashboard.lib.clock import NS_PER_S
 from runs.worlds.base import TERMINAL
-from streams.facts import ChunkFact, RunFacts, StreamFacts
+from streams.facts import Attempt, ChunkFact, RunFacts, StepFacts, StreamFacts
 from streams.ledger import LOST, REJECTED, STORED, UNMATCHED, WriteFact, WriteLedger
 from streams.order import BEHIND, positions
 
 NOW_NS = 1_800_000_000 * NS_PER_S
 SUPPLIES = frozenset({"chunks", "stream_list"})
-WITHOUT_A_PROBE = ["chunk_lost", "out_of_order", "racing_writers", "write_rejected"]  # cannot be checked
+WITHOUT_A_PROBE = [  # cannot be checked
+    "chunk_lost",
+    "live_reader_diverges",
+    "out_of_order",
+    "racing_writers",
+    "write_rejected",
+]
+ABSENT = dict.fromkeys(WITHOUT_A_PROBE, "not checked here: no probe reported who writes to this stream") | {
+    "live_reader_diverges": (
+        "not checked here: nobody observed in which order live readers were told of the chunks"
+    )
+}
 CLOSE = object()
 UNDECODABLE = object()
 RUN_ID = "wrun_" + "1" * 26
 STREAM = "strm_" + "1" * 26 + "_user"
 
-_WORD = re.compile(r'by=\S+|"[^"]*"|\{.*?\}(?= |$)|\[.*?\](?= |$)|[\w=-]+(?:\((?:"[^"]*"|[^()"])*\))?')
+_WORD = re.compile(
+    r'(?:by|at|steps|told|world|sdk)=\S+|"[^"]*"|\{.*?\}(?= |$)|\[.*?\](?= |$)|[\w=-]+(?:\((?:"[^"]*"|[^()"])*\))?'
+)
 _FILLER = {
     "toolName": "tool",
     "input": {},
@@ -111,7 +128,11 @@ def values_of(line: str) -> list[Any]:
 
 
 def facts_of(
-    values: Iterable[Any], *, arrivals: Sequence[int] | None = None, stored_ns: int = NOW_NS
+    values: Iterable[Any],
+    *,
+    arrivals: Sequence[int] | None = None,
+    stored_ns: int = NOW_NS,
+    times: Sequence[int] | None = None,
 ) -> Iterator[ChunkFact]:
     """Values in reading order as chunks."""
     whole = list(values)
@@ -125,7 +146,7 @@ def facts_of(
             is_close=value is CLOSE,
             is_behind=bool(mark & BEHIND),
             size=len(data),
-            stored_ns=stored_ns,
+            stored_ns=times[index] if times else stored_ns,
             minted_ms=None,
             load=lambda data=data: data,
         )
@@ -138,14 +159,15 @@ class Example:
     chunks: list[ChunkFact]
     expected: list[str]
 
-    def verdict(self) -> Verdict:
-        judge = StreamJudge()
+    def verdict(self, without: str = "") -> Verdict:
+        """`without`: the kind of a detector that is left out."""
+        judge = StreamJudge(one for kind, one in DETECTORS.found.items() if kind != without)
         for chunk in self.chunks:
             judge.feed(chunk)
         return judge.judge(self.stream, NOW_NS, SUPPLIES)
 
-    def results(self) -> list[str]:
-        verdict = self.verdict()
+    def results(self, without: str = "") -> list[str]:
+        verdict = self.verdict(without)
         absent = "not checked here"  # evidence that the example does not have
         unchecked = [
             f"unchecked({one.kind})" for one in verdict.unchecked if not one.reason.startswith(absent)
@@ -163,7 +185,8 @@ def example(line: str) -> Example:
     words = _WORD.findall(before)
     settings = dict(word.split("=", 1) for word in words if "=" in word and word[0] not in '"{[')
     values = [value_of(word) for word in words if "=" not in word or word[0] in '"{[']
-    chunks = list(facts_of(values, stored_ns=_ago(settings.get("stored", "60s"))))
+    times = [_ago(one) for one in settings["at"].split(",")] if "at" in settings else None
+    chunks = list(facts_of(values, stored_ns=_ago(settings.get("stored", "60s")), times=times))
     expected = sorted(_WORD.findall(after))
     stream = replace(_stream(settings), writes=_ledger(settings["by"], chunks) if "by" in settings else None)
     return Example(line.strip(), stream, chunks, [] if expected == ["nothing"] else expected)
@@ -214,12 +237,33 @@ def _ago(text: str) -> int:
 def _stream(settings: dict[str, str]) -> StreamFacts:
     status = settings.get("run", "")
     ended_ns = _ago(settings.get("ended", "60s")) if status in TERMINAL else None
+    steps = tuple(_step(one) for one in settings.get("steps", "").split(",") if one)
+    sdk = settings.get("sdk", "")
+    run = RunFacts(RUN_ID, status=status, sdk_version=sdk, ended_ns=ended_ns, steps=steps) if status else None
+    told = enumerate(settings["told"].split(","), 1) if "told" in settings else ()
     return StreamFacts(
         STREAM,
-        RunFacts(RUN_ID, status=status, ended_ns=ended_ns) if status else None,
+        run,
         settings.get("listed", "yes") == "yes",
         settings.get("system") == "yes",
         settings.get("expired") == "yes",
+        world=settings.get("world", ""),
+        told={arrival: int(place) for arrival, place in told},
+    )
+
+
+_STEP = re.compile(r"(?P<letter>[A-Z])@(?P<starts>[0-9r+]+)(?:-(?P<end>\d+))?")
+
+
+def _step(text: str) -> StepFacts:
+    parts = _STEP.fullmatch(text)
+    assert parts is not None, f"{text} is no step"
+    starts = re.findall(r"([r+]?)(\d+)", parts["starts"])
+    attempts = tuple(Attempt(_ago(ago), mark == "r") for mark, ago in starts)
+    letter, end = parts["letter"], parts["end"]
+    ended_ns = None if end is None else _ago(end)
+    return StepFacts(
+        f"step_{letter * 26}", f"step//./app//step{letter}", attempts[0].started_ns, ended_ns, attempts
     )
 
 

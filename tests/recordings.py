@@ -24,11 +24,15 @@ def unpack(sdk: str, label: str, into: Path) -> Path:
         # Not as an argument: Debian 12's Python 3.11.2 knows no filters yet.
         archive.extraction_filter = getattr(tarfile, "data_filter", None)
         archive.extractall(into)
-    # Deepest first: a directory's time would move again with what is set below it.
+    set_times(members, into)
+    return into / "data"
+
+
+def set_times(members: list[tarfile.TarInfo], into: Path) -> None:
+    """Deepest first: a directory's time would move again with what is set below it."""
     for member in sorted(members, key=lambda member: member.name, reverse=True):
         nanoseconds = modified_ns(member)
         os.utime(into / member.name, ns=(nanoseconds, nanoseconds))
-    return into / "data"
 
 
 def modified_ns(member: tarfile.TarInfo) -> int:

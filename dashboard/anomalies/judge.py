@@ -31,18 +31,22 @@ class StreamJudge:
 
     def __init__(self, detectors: Iterable[type[Detector]] | None = None) -> None:
         self._detectors = [one() for one in (DETECTORS.found.values() if detectors is None else detectors)]
+        self._fed = [one for one in self._detectors if type(one).feed is not Detector.feed]
         self._moved = MovedChunks()
         self._failed: dict[str, str] = {}  # kind to reason: a detector that failed once is not asked again
 
     def feed(self, chunk: ChunkFact) -> None:
-        for detector in self._detectors:
-            if detector.kind not in self._failed:
-                try:
-                    detector.feed(chunk)
-                except (
-                    Exception
-                ) as error:  # a detector's bug or an unreadable payload must not silence the others
-                    self._failed[detector.kind] = _reason(error)
+        failed: list[Detector] = []
+        for detector in self._fed:
+            try:
+                detector.feed(chunk)
+            except (
+                Exception
+            ) as error:  # a detector's bug or an unreadable payload must not silence the others
+                self._failed[detector.kind] = _reason(error)
+                failed.append(detector)
+        for detector in failed:
+            self._fed.remove(detector)
         if MARKS not in self._failed:
             try:
                 self._moved.feed(chunk)

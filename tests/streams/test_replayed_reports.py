@@ -76,6 +76,8 @@ def truth(sdk: str, label: str) -> dict[str, set[str]]:
                 kinds.add("out_of_order")
         if entry["scenario"].startswith("b_reacquire") and sdk in RACING_SDKS:
             kinds.add("racing_writers")
+        if entry["scenario"] == "e_retries":  # the text is there twice, though the truth has no word for it
+            kinds.add("repeated_by_retry")
         for run_id in entry["runIds"]:
             found[run_id] = kinds
     return found

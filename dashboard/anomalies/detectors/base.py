@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, NamedTuple
 
 from dashboard.lib.registry import Registry
 from streams.facts import ChunkFact, StreamFacts
@@ -51,6 +51,13 @@ class NotChecked:
     due_ns: int | None = None  # when asking again makes sense (a grace period ends)
 
 
+class Upstream(NamedTuple):
+    """An issue of the SDK, for documentation: `vercel/workflow#2058` and what it is about in a few words."""
+
+    number: str
+    title: str
+
+
 def step_label(step_name: str, step_id: str, known: str = "") -> str:
     """`step//./workflows/chat//emitStream` is emitStream to people; one that was only inferred is called so."""
     label = step_name.rpartition("//")[2] or step_id or "an unknown step"
@@ -75,9 +82,12 @@ class Detector(ABC):
 
     kind: ClassVar[str]
     severity: ClassVar[Severity]
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 1  # one more whenever its findings mean something else
     needs: ClassVar[frozenset[str]] = frozenset()  # evidence that a world must supply
     fix: ClassVar[str] = ""  # one sentence: what to do about it
+    upstream: ClassVar[tuple[Upstream, ...]] = ()  # issues of the SDK that are about it
+    sdk_affected: ClassVar[str] = ""  # versions, in words
+    sdk_fixed: ClassVar[str] = ""
 
     def feed(self, chunk: ChunkFact) -> None:  # noqa: B027 - some detectors need no chunk
         """Take the next chunk in reading order."""

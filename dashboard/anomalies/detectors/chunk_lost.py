@@ -6,7 +6,15 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import ClassVar
 
-from dashboard.anomalies.detectors.base import Detector, Found, NotChecked, Severity, labels_of, step_label
+from dashboard.anomalies.detectors.base import (
+    Detector,
+    Found,
+    NotChecked,
+    Severity,
+    Upstream,
+    labels_of,
+    step_label,
+)
 from dashboard.lib.clock import NS_PER_S
 from streams.facts import StreamFacts
 from streams.ledger import REJECTED, UNMATCHED, WriteFact
@@ -45,6 +53,13 @@ class ChunkLost(Detector):
         "Await the last write of a step before it returns, keep one writer per step, and close the "
         "stream after the last write of all steps."
     )
+    upstream: ClassVar[tuple[Upstream, ...]] = (
+        Upstream("vercel/workflow#2735", "the background flush of a step's stream failed"),
+        Upstream("vercel/workflow#3933", "a step completes before its chunks are durable"),
+        Upstream("vercel/workflow#1446", "the last chunks are missing"),
+    )
+    sdk_affected: ClassVar[str] = "4.x up to 4.8.9: the flush of a step's stream is not awaited"
+    sdk_fixed: ClassVar[str] = "5.0.0-beta.5 waits up to 500 ms"
 
     def finish(self, stream: StreamFacts, now_ns: int) -> Iterator[Found | NotChecked]:
         if stream.writes is None or stream.expired:

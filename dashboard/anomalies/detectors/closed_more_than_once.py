@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import ClassVar
 
-from dashboard.anomalies.detectors.base import ChunkRef, Detector, Found, NotChecked, Severity
+from dashboard.anomalies.detectors.base import ChunkRef, Detector, Found, NotChecked, Severity, Upstream
 from streams.facts import ChunkFact, StreamFacts
 
 
@@ -31,6 +31,12 @@ class ClosedMoreThanOnce(Detector):
     kind: ClassVar[str] = "closed_more_than_once"
     severity: ClassVar[Severity] = "info"
     needs: ClassVar[frozenset[str]] = frozenset({"chunks"})
+    fix: ClassVar[str] = "Close the stream in one place, and let no other step close it again."
+    upstream: ClassVar[tuple[Upstream, ...]] = (
+        Upstream("vercel/workflow#3712", "end markers repeated in 1,809 streams"),
+    )
+    sdk_affected: ClassVar[str] = "all"
+    sdk_fixed: ClassVar[str] = "none: it harms nobody"
 
     def __init__(self) -> None:
         self._closes: list[ChunkRef] = []

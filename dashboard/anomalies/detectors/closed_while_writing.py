@@ -13,6 +13,7 @@ from dashboard.anomalies.detectors.base import (
     Found,
     NotChecked,
     Severity,
+    Upstream,
     labels_of,
     step_label,
 )
@@ -49,6 +50,11 @@ class ClosedWhileWriting(Detector):
     fix: ClassVar[str] = (
         "Close the stream in one step that runs after all steps that write to it have returned."
     )
+    upstream: ClassVar[tuple[Upstream, ...]] = (
+        Upstream("vercel/workflow#1949", "close() ends the stream for all steps"),
+    )
+    sdk_affected: ClassVar[str] = "all: close() is shared by all writers of a stream"
+    sdk_fixed: ClassVar[str] = "none"
 
     def __init__(self) -> None:
         self._close: ChunkFact | None = None

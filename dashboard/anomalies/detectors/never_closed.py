@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import ClassVar
 
-from dashboard.anomalies.detectors.base import ChunkRef, Detector, Found, NotChecked, Severity
+from dashboard.anomalies.detectors._entries import Entry, entry_of
+from dashboard.anomalies.detectors.base import Detector, Found, NotChecked, Severity, Upstream
 from dashboard.lib.clock import NS_PER_S
 from runs.worlds.base import TERMINAL
-from streams.chunk_types import MessageShape, chunk_values
+from streams.chunk_types import MessageShape
 from streams.facts import ChunkFact, StreamFacts
 
 GRACE_NS = 10 * NS_PER_S  # the last chunks and the close may be stored shortly after the run ended
@@ -42,21 +43,30 @@ class NeverClosed(Detector):
     kind: ClassVar[str] = "never_closed"
     severity: ClassVar[Severity] = "info"
     needs: ClassVar[frozenset[str]] = frozenset({"chunks"})
+    fix: ClassVar[str] = (
+        "Close the stream in a last step, also when an earlier one fails (`try … finally` in the workflow)."
+    )
+    upstream: ClassVar[tuple[Upstream, ...]] = (
+        Upstream("vercel/workflow#964", "streams stay open when the run is over"),
+        Upstream("vercel/workflow#333", "readers hang"),
+    )
+    sdk_affected: ClassVar[str] = "all: nothing closes a stream but the app"
+    sdk_fixed: ClassVar[str] = "none, though the documentation of 5.x promises it"
 
     def __init__(self) -> None:
         self._shape = MessageShape()
         self._closed = False
         self._chunks = 0
-        self._last: ChunkRef | None = None
+        self._last: Entry | None = None
 
     def feed(self, chunk: ChunkFact) -> None:
         self._closed |= chunk.is_close
         if self._closed:
             return
         self._chunks += 1
-        self._last = ChunkRef(chunk.chunk_id, chunk.position, chunk.arrival)
+        self._last = entry_of(chunk)
         if not self._shape.ruled_out:
-            for value in chunk_values(chunk) or (None,):
+            for value in chunk.values or (None,):
                 self._shape.feed(value)
 
     def finish(self, stream: StreamFacts, now_ns: int) -> Iterator[Found | NotChecked]:
@@ -80,7 +90,7 @@ class NeverClosed(Detector):
             + (" The message in it is unfinished." if unfinished else ""),
             run_id=run.run_id,
             stream=stream.name,
-            chunks=(self._last,) if self._last else (),
+            chunks=(self._last.ref,) if self._last else (),
             evidence={"run_status": run.status, "chunks": self._chunks, "message_unfinished": unfinished},
             missing=() if left_ns <= 0 else ("the run's end by a clock that agrees with ours",),
         )

@@ -13,6 +13,7 @@ from dashboard.anomalies.detectors.base import (
     Found,
     NotChecked,
     Severity,
+    Upstream,
     labels_of,
     step_label,
 )
@@ -49,6 +50,12 @@ class OutOfOrder(Detector):
         "Write all chunks of a step through one writer: call getWritable() once and keep its writer, "
         "or update to workflow 5.x."
     )
+    upstream: ClassVar[tuple[Upstream, ...]] = (
+        Upstream("vercel/workflow#2058", "getWritable() for each write scrambles the order"),
+        Upstream("vercel/workflow#2086", "the fix: one cached writable a step and stream"),
+    )
+    sdk_affected: ClassVar[str] = "4.x up to 4.8.9, and 5.0.0-beta.5"
+    sdk_fixed: ClassVar[str] = "5.0.0-beta.39"
 
     def finish(self, stream: StreamFacts, now_ns: int) -> Iterator[Found | NotChecked]:
         ledger = stream.writes

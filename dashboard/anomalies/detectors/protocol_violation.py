@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import ClassVar
 
-from dashboard.anomalies.detectors.base import ChunkRef, Detector, Found, NotChecked, Severity
+from dashboard.anomalies.detectors.base import ChunkRef, Detector, Found, NotChecked, Severity, Upstream
 from streams.facts import ChunkFact, StreamFacts
 from streams.messages import MessageGrammar
 
@@ -42,6 +42,16 @@ class ProtocolViolation(Detector):
     kind: ClassVar[str] = "protocol_violation"
     severity: ClassVar[Severity] = "error"
     needs: ClassVar[frozenset[str]] = frozenset({"chunks"})
+    fix: ClassVar[str] = (
+        "Write each part whole: its start, its deltas, its end, under an id that no other part of the message has."
+    )
+    upstream: ClassVar[tuple[Upstream, ...]] = (
+        Upstream("vercel/workflow#2422", "parts that break the AI SDK's framing"),
+        Upstream("vercel/workflow#2537", "finish-step drops the parts that are open"),
+        Upstream("vercel/workflow#1835", "a reader that resumes in the middle of a part"),
+    )
+    sdk_affected: ClassVar[str] = "all: it is about what the app writes, or in which order it is stored"
+    sdk_fixed: ClassVar[str] = "none"
 
     def __init__(self) -> None:
         self._grammar = MessageGrammar()

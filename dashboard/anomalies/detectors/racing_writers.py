@@ -12,6 +12,7 @@ from dashboard.anomalies.detectors.base import (
     Found,
     NotChecked,
     Severity,
+    Upstream,
     step_label,
 )
 from streams.facts import StreamFacts
@@ -52,6 +53,12 @@ class RacingWriters(Detector):
         "Call getWritable() once per step, keep its writer for all writes and release it at the end; "
         "or update to workflow 5.x, where a repeated call gives the same writable."
     )
+    upstream: ClassVar[tuple[Upstream, ...]] = (
+        Upstream("vercel/workflow#2058", "getWritable() for each write scrambles the order"),
+        Upstream("vercel/workflow#2086", "the fix: one cached writable a step and stream"),
+    )
+    sdk_affected: ClassVar[str] = "4.x up to 4.8.9, and 5.0.0-beta.5"
+    sdk_fixed: ClassVar[str] = "5.0.0-beta.39"
 
     def finish(self, stream: StreamFacts, now_ns: int) -> Iterator[Found | NotChecked]:
         ledger = stream.writes

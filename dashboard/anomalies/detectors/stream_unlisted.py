@@ -37,6 +37,13 @@ class StreamUnlisted(Detector):
     kind: ClassVar[str] = "stream_unlisted"
     severity: ClassVar[Severity] = "info"
     needs: ClassVar[frozenset[str]] = frozenset({"chunks", "stream_list"})
+    fix: ClassVar[str] = (
+        "List streams by what is stored, not by the run's list; or let streams of one run begin one after the other."
+    )
+    sdk_affected: ClassVar[str] = (
+        "local worlds of all versions: streams that begin at the same moment overwrite each other's entry"
+    )
+    sdk_fixed: ClassVar[str] = "none"
 
     def __init__(self) -> None:
         self._chunks = 0

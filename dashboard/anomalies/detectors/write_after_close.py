@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import ClassVar
 
-from dashboard.anomalies.detectors.base import ChunkRef, Detector, Found, NotChecked, Severity
+from dashboard.anomalies.detectors.base import ChunkRef, Detector, Found, NotChecked, Severity, Upstream
 from streams.facts import ChunkFact, StreamFacts
 
 
@@ -31,6 +31,19 @@ class WriteAfterClose(Detector):
     kind: ClassVar[str] = "write_after_close"
     severity: ClassVar[Severity] = "error"
     needs: ClassVar[frozenset[str]] = frozenset({"chunks"})
+    fix: ClassVar[str] = (
+        "Close the stream in one step that runs after all steps that write to it have returned."
+    )
+    upstream: ClassVar[tuple[Upstream, ...]] = (
+        Upstream("vercel/workflow#1949", "a stream is closed before its last steps end"),
+        Upstream("vercel/workflow#3712", "data behind the end marker in 143 streams of one install"),
+    )
+    sdk_affected: ClassVar[str] = (
+        "all: no world refuses data behind the end marker, but Vercel once the run is over"
+    )
+    sdk_fixed: ClassVar[str] = (
+        "none; PostgreSQL readers of 4.8.9 stop cleanly at the marker, those of 4.2.4 and 5.0.0-beta fail"
+    )
 
     def __init__(self) -> None:
         self._behind: list[ChunkRef] = []

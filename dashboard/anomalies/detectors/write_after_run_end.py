@@ -4,21 +4,15 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
-from dashboard.anomalies.detectors.base import ChunkRef, Detector, Found, NotChecked, Severity
-from dashboard.lib.clock import NS_PER_MS, NS_PER_S, clamp_ns
+from dashboard.anomalies.detectors._entries import Entry, entry_of
+from dashboard.anomalies.detectors.base import Detector, Found, NotChecked, Severity, Upstream
+from dashboard.lib.clock import NS_PER_S
 from streams.facts import ChunkFact, StreamFacts
 
 GRACE_NS = 2 * NS_PER_S  # the flush of the last step may legally come that much later
 KEPT = 2000  # late chunks named, the last of them; their number is told whole
-
-
-class _Late(NamedTuple):
-    time_ns: int
-    stored_ns: int
-    is_sure: bool  # by both clocks
-    ref: ChunkRef
 
 
 class WriteAfterRunEnd(Detector):
@@ -47,20 +41,24 @@ class WriteAfterRunEnd(Detector):
     severity: ClassVar[Severity] = "warning"
     needs: ClassVar[frozenset[str]] = frozenset({"chunks"})
     fix: ClassVar[str] = "Await everything that writes to the stream before the workflow returns."
+    upstream: ClassVar[tuple[Upstream, ...]] = (
+        Upstream("vercel/workflow#1949", "writes after the run completed"),
+        Upstream("vercel/workflow#3749", "waits that fire after the run has ended"),
+    )
+    sdk_affected: ClassVar[str] = "local and PostgreSQL worlds of all versions, which accept such writes"
+    sdk_fixed: ClassVar[str] = "none"
 
     def __init__(self) -> None:
         self._times = array("q")  # of all: the earlier of both clocks
-        self._latest: list[_Late] = []
+        self._latest: list[Entry] = []
 
     def feed(self, chunk: ChunkFact) -> None:
         """Only the latest can be late: of a long stream that goes on, no more than their times are kept."""
         if chunk.is_close:
             return
-        minted_ns = None if chunk.minted_ms is None else chunk.minted_ms * NS_PER_MS
-        time_ns = chunk.stored_ns if minted_ns is None else min(chunk.stored_ns, minted_ns)
-        self._times.append(clamp_ns(time_ns))
-        ref = ChunkRef(chunk.chunk_id, chunk.position, chunk.arrival)
-        self._latest.append(_Late(time_ns, chunk.stored_ns, minted_ns is not None, ref))
+        entry = entry_of(chunk)
+        self._times.append(entry.time_ns)
+        self._latest.append(entry)
         if len(self._latest) > 2 * KEPT:
             self._latest.sort(key=lambda one: one.time_ns)
             del self._latest[:-KEPT]
@@ -75,7 +73,7 @@ class WriteAfterRunEnd(Detector):
             return
         late = sorted(late, key=lambda one: one.time_ns)[-KEPT:]
         total = sum(time_ns > bound_ns for time_ns in self._times)
-        sure = all(one.is_sure for one in late)
+        sure = all(one.is_minted for one in late)
         behind_s = (max(one.stored_ns for one in late) - run.ended_ns) / NS_PER_S
         count = f"{total} chunks were" if total > 1 else "A chunk was"
         yield Found(

@@ -6,7 +6,15 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import ClassVar
 
-from dashboard.anomalies.detectors.base import Detector, Found, NotChecked, Severity, labels_of, step_label
+from dashboard.anomalies.detectors.base import (
+    Detector,
+    Found,
+    NotChecked,
+    Severity,
+    Upstream,
+    labels_of,
+    step_label,
+)
 from streams.facts import ChunkFact, StreamFacts
 from streams.ledger import LOST, REJECTED, WriteFact
 
@@ -42,6 +50,17 @@ class WriteRejected(Detector):
     fix: ClassVar[str] = (
         "Close the stream in the last step that writes to it, and let that step await its writer's "
         "last write before it returns, so that nothing is under way when the run ends."
+    )
+    upstream: ClassVar[tuple[Upstream, ...]] = (
+        Upstream("vercel/workflow#1949", "writes after the run completed are rejected with 409"),
+        Upstream("vercel/workflow#2731", "the same, from a stream that no step awaits"),
+        Upstream("vercel/workflow#2142", "an unhandled rejection ends the process"),
+    )
+    sdk_affected: ClassVar[str] = (
+        "4.2.4 (unhandled rejection) and 4.8.9 (a line in the log); what was written is lost in both"
+    )
+    sdk_fixed: ClassVar[str] = (
+        "5.0.0-beta.5 waits up to 500 ms for a step's writes before it completes; a slower flush can still lose"
     )
 
     def __init__(self) -> None:

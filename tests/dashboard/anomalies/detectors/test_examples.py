@@ -9,6 +9,12 @@ import pytest
 from dashboard.anomalies.detectors.base import DETECTORS, SEVERITIES, Detector
 from tests.examples import Example, example, examples_in
 
+KINDS = {
+    "chunk_lost", "closed_more_than_once", "closed_while_writing", "double_execution", "duplicate_chunk",
+    "live_reader_diverges", "never_closed", "out_of_order", "protocol_violation", "racing_writers",
+    "repeated_by_retry", "stream_silent", "stream_unlisted", "undecodable_chunk", "write_after_close",
+    "write_after_run_end", "write_rejected",
+}  # fmt: skip
 SECTIONS = ["What it does", "Why it matters", "Example", "Needs", "False alarms"]
 EXAMPLES = [
     one for detector in DETECTORS.found.values() for one in examples_in(inspect.getdoc(detector) or "")
@@ -18,6 +24,15 @@ EXAMPLES = [
 @pytest.mark.parametrize("one", EXAMPLES, ids=lambda one: one.line)
 def test_it_finds_exactly_what_its_example_says(one: Example):
     assert one.results() == one.expected
+
+
+@pytest.mark.parametrize("kind", DETECTORS.found)
+def test_without_any_one_detector_an_example_fails(kind: str):
+    assert any(one.results(without=kind) != one.expected for one in EXAMPLES)
+
+
+def test_every_kind_of_streams_has_a_detector():
+    assert set(DETECTORS.found) == KINDS
 
 
 @pytest.mark.parametrize("detector", DETECTORS.found.values(), ids=lambda detector: detector.kind)

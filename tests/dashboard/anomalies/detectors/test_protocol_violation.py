@@ -28,8 +28,9 @@ def test_what_it_silently_gets_wrong_is_a_warning():
 
 
 def test_it_leads_with_the_violation_that_throws():
-    (found,) = example("text-start(t1) text-start(t1) text-end(t1) text-end(t1) finish close").verdict().found
-    assert found.message.startswith("At position 3: text-end of 't1' comes after its end")
+    line = "text-start(t1) text-delta(t1) text-start(t1) text-end(t1) data-status text-end(t1) finish close"
+    (found,) = example(line).verdict().found
+    assert found.message.startswith("At position 5: text-end of 't1' comes after its end")
     assert found.evidence["violations"] == {"duplicate-start": 1, "end-after-end": 1}
 
 
@@ -63,6 +64,7 @@ def test_it_judges_only_what_readers_get():
 
 def test_it_says_from_where_on_it_could_not_judge():
     one = example(
-        "start text-start(t1) undecodable text-delta(t9) finish close -> unchecked(protocol_violation)"
+        "start text-start(t1) undecodable text-delta(t9) finish close "
+        "-> unchecked(protocol_violation) undecodable_chunk(2)"
     )
     assert one.results() == one.expected
