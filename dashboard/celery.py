@@ -45,16 +45,20 @@ def apply_inbox(world_id: int) -> None:
 @app.task
 def judge(world_id: int) -> None:
     from dashboard.anomalies.detect import judge_world
+    from dashboard.anomalies.detect_runs import judge_runs
 
     stopping.wait(JUDGE_PAUSE)
     _waiting.discard(world_id)
     judge_world(world_id, stopping)
+    judge_runs(world_id, stopping)
 
 
 @app.task
 def sweep() -> None:
     """Ask for a look at every world not read for a while, and for what is due to be judged (again)."""
+    from dashboard.anomalies import life, redetect
     from dashboard.anomalies.detect import worlds_to_judge
+    from dashboard.anomalies.detect_runs import worlds_with_runs_to_judge
     from dashboard.prune import prune_if_due
     from streams.inbox import forget_applied, worlds_to_apply
     from streams.ingest import worlds_to_read
@@ -63,8 +67,10 @@ def sweep() -> None:
         apply_inbox.delay(world_id)
     for world_id in worlds_to_read():
         pull.delay(world_id)
-    for world_id in worlds_to_judge():
+    redetect.look()
+    for world_id in {*worlds_to_judge(), *worlds_with_runs_to_judge()}:
         ask_for_judging(world_id)
+    life.wake()
     forget_applied()
     prune_if_due()
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Sum
+from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
-from dashboard.anomalies import detect
-from dashboard.anomalies.models import Anomaly, Finding
+from dashboard.anomalies import detect, life
+from dashboard.anomalies.models import Finding
 from dashboard.lib import env
 from dashboard.lib.clock import NS_PER_S, now_ns
 from dashboard.lib.database import write_transaction
@@ -125,8 +125,10 @@ def _drop_streams(pks: list[int]) -> None:
         with connection.cursor() as cursor:
             for table in ("streams_chunk", "streams_write", "streams_writer"):
                 cursor.executemany(f"DELETE FROM {table} WHERE stream_id = %s", [(pk,) for pk in pks])
-        Finding.objects.filter(stream__in=pks).delete()
-        Anomaly.objects.annotate(left=Count("findings")).filter(left=0).delete()
+        findings = Finding.objects.filter(stream__in=pks)
+        anomalies = set(findings.values_list("anomaly", flat=True))
+        findings.delete()
+        life.forgotten(anomalies)
         Stream.objects.filter(pk__in=pks).update(pruned_ns=now_ns())
         verdicts.forget_findings(Stream.objects.filter(pk__in=pks))
 

@@ -67,12 +67,18 @@ class Run(models.Model):
     list_source_ns = models.BigIntegerField(null=True)  # version of the run's stream list
     listed_streams = models.JSONField(null=True)  # names in that list; null where none was seen
     pruned_ns = models.BigIntegerField(null=True)
+    changes = models.BigIntegerField(default=0)  # one more with every batch that says something of it
+    judged = models.BigIntegerField(default=-1)  # the `changes` that the detectors have looked at
 
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["world", "run_id"], name="one_run_per_world")
         ]
         indexes: ClassVar = [
+            # Of very many runs few wait to be judged: finding them must not read the others.
+            models.Index(
+                fields=["world"], condition=~models.Q(judged=models.F("changes")), name="runs_to_judge"
+            ),
             models.Index("world", models.F("created_ns").desc(), models.F("id").desc(), name="runs_newest"),
             models.Index(
                 "world", "status", models.F("created_ns").desc(), models.F("id").desc(), name="runs_by_status"

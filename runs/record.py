@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from django.db.models import Model
+from django.db.models import F, Model
 
 from dashboard.lib.clock import NS_PER_MS, now_ns
 from dashboard.lib.database import clean
@@ -71,7 +71,15 @@ def record(world: World, batch: Batch) -> Recorded:
     _record_lists(batch.of(StreamListSeen), done)
     _record_events(batch.of(EventSeen), done)
     _record_unreadable(world, batch.of(UnreadableSeen), batch.of(ReadableAgain), done)
+    _count_changes(batch, done)
     return done
+
+
+def _count_changes(batch: Batch, done: Recorded) -> None:
+    """Every run of which the batch says something: once too often costs one more judging, never a missed one."""
+    said = {_run_of(done, one.run_id).pk for kind in _CHANGING_A_RUN for one in batch.of(kind)}
+    if said:
+        Run.objects.filter(pk__in=said).update(changes=F("changes") + 1)
 
 
 def ensure_runs(world: World, run_ids: Iterable[str]) -> dict[str, Run]:
@@ -256,6 +264,7 @@ def _record_unreadable(
     done.changed = done.changed or bool(rows or gone)
 
 
+_CHANGING_A_RUN: tuple[type[Any], ...] = (RunSeen, StepSeen, HookSeen, WaitSeen, EventSeen)
 _NAMING_A_RUN = (RunSeen, StepSeen, HookSeen, WaitSeen, StreamListSeen, EventSeen, StreamSeen)
 _RUN_COLUMNS = [
     "status", "workflow", "deployment", "sdk_version", "language", "spec_version", "created_ns", "started_ns",

@@ -10,11 +10,12 @@ class AnomaliesConfig(AppConfig):
     label = "anomalies"
 
     def ready(self) -> None:
-        from dashboard.anomalies import queries
+        from dashboard.anomalies import queries, run_queries
         from dashboard.lib import panels
         from streams import list_queries
 
         panels.provide("run_badges", queries.run_badges)
+        panels.provide("run_findings", run_queries.run_findings)
         panels.provide("stream_badges", queries.stream_badges)
         panels.provide("stream_verdict", queries.stream_verdict)
         panels.provide("chunk_notes", queries.chunk_notes)

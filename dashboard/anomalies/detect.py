@@ -6,7 +6,6 @@ renumbered stream is judged from its beginning.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import threading
 from collections import OrderedDict
@@ -14,9 +13,10 @@ from dataclasses import asdict, dataclass, field, replace
 
 from django.db.models import F, Q, QuerySet
 
+from dashboard.anomalies import life
 from dashboard.anomalies.detectors.base import DETECTORS, Found, NotChecked
 from dashboard.anomalies.judge import StreamJudge, Verdict
-from dashboard.anomalies.models import Anomaly, Checkpoint, Finding
+from dashboard.anomalies.models import Checkpoint, Finding
 from dashboard.lib import doorbell
 from dashboard.lib.clock import now_ns
 from dashboard.lib.database import clean, write_transaction
@@ -25,12 +25,13 @@ from runs.worlds.base import TERMINAL, supplies_of
 from streams import repeats, verdicts
 from streams.answers import are_all_good
 from streams.arrivals import mark_moved
-from streams.facts import ChunkFact, RunFacts, StepFacts, StreamFacts
+from streams.facts import ChunkFact, RunFacts, StepFacts, StreamFacts, attempts_of
 from streams.ingest import ring_stream
 from streams.ledger import WriteLedger
 from streams.matching import join
 from streams.models import Chunk, Stream
 from streams.order import BEHIND
+from streams.write_queries import lossy_processes
 from streams.writes import facts_since, streams_of_steps
 
 log = logging.getLogger("tailrace.detect")
@@ -154,6 +155,7 @@ def _read_writes(stream: Stream, fed: _Fed) -> WriteLedger | None:
     fed.writes.put(facts_since(stream.pk, fed.write_revision))
     fed.write_revision = stream.write_revision
     fed.writes.streams_of_step = streams_of_steps(stream.world_id, fed.writes)
+    fed.writes.is_lossy = bool(lossy_processes(stream.world_id, {one.process for one in fed.writes.facts}))
     return fed.writes if len(fed.writes) else None
 
 
@@ -168,28 +170,49 @@ class _Payload:
 def stream_facts(stream: Stream) -> StreamFacts:
     run = stream.run
     ended = (run.completed_ns or run.source_ns) if run is not None and run.status in TERMINAL else None
-    asked = run is not None and (stream.behind_count or stream.write_revision)
-    steps = _steps(run) if run is not None and asked else ()
-    facts = run and RunFacts(run.run_id, run.workflow, run.status, run.sdk_version, ended, steps)
+    steps = _steps(run) if run is not None else ()
+    facts = run and RunFacts(
+        run.run_id, run.workflow, run.status, run.sdk_version, ended, steps, run.language
+    )
     has_lists = run is not None and "stream_list" in supplies_of(stream.world.kind)
     listed = bool(stream.listed) if has_lists else None
-    return StreamFacts(stream.name, facts or None, listed, stream.is_system, stream.expired, stream.framing)
+    return StreamFacts(
+        stream.name,
+        facts or None,
+        listed,
+        stream.is_system,
+        stream.expired,
+        stream.framing,
+        world=stream.world.kind,
+    )
 
 
 def _steps(run: Run) -> tuple[StepFacts, ...]:
+    log = run.events.filter(type__in=("step_started", "step_retrying")).order_by("event_id")
+    of_step: dict[str, list[tuple[str, int]]] = {}
+    for step_id, kind, created, source in log.values_list(
+        "correlation_id", "type", "created_ns", "source_ns"
+    ):
+        of_step.setdefault(step_id, []).append((kind, created or source))
     rows = run.steps.order_by("started_ns", "pk")
-    return tuple(StepFacts(*row) for row in rows.values_list("step_id", "name", "started_ns", "completed_ns"))
+    return tuple(
+        StepFacts(step_id, name, started, completed, attempts_of(of_step.get(step_id, ())))
+        for step_id, name, started, completed in rows.values_list(
+            "step_id", "name", "started_ns", "completed_ns"
+        )
+    )
 
 
 def _store(stream: Stream, verdict: Verdict) -> bool:
     """Findings in the place of earlier ones of the same kind; returns whether any is new, gone or other."""
-    before = {finding.kind: finding for finding in Finding.objects.filter(stream=stream)}
+    known = Finding.objects.filter(stream=stream).select_related("anomaly")
+    before = {finding.kind: finding for finding in known}
     changed = False
     for found in verdict.found:
         changed |= _store_finding(stream, found, before.pop(found.kind, None))
     for gone in before.values():
-        gone.delete()
-        Anomaly.objects.filter(pk=gone.anomaly_id, findings=None).delete()
+        Finding.objects.filter(pk=gone.pk).delete()
+        life.withdrawn(gone)
         changed = True
     due = [one.due_ns for one in verdict.unchecked if one.due_ns is not None]
     values = {
@@ -228,38 +251,18 @@ def _store_finding(stream: Stream, found: Found, before: Finding | None) -> bool
         "missing": list(found.missing),
         "detector_version": DETECTORS.found[found.kind].version,
     }
-    if before is not None and all(getattr(before, name) == value for name, value in values.items()):
+    group = life.group_of_stream(stream, found.kind, found.step_id)
+    same = before is not None and before.anomaly.fingerprint == group.fingerprint
+    if same and all(getattr(before, name) == value for name, value in values.items()):
         return False
-    anomaly = _anomaly_of(stream, found)
     defaults = values | {
-        "anomaly": anomaly,
+        "anomaly": life.anomaly_for(stream.world, group),
         "run": stream.run,
         "found_ns": before.found_ns if before else now_ns(),
     }
-    Finding.objects.update_or_create(stream=stream, kind=found.kind, defaults=defaults)
+    finding, _ = Finding.objects.update_or_create(stream=stream, kind=found.kind, defaults=defaults)
+    life.stored(finding, before)
     return True
-
-
-def _anomaly_of(stream: Stream, found: Found) -> Anomaly:
-    """The group of a finding. Versions and deployments are no part of the fingerprint: an upgrade hides nothing."""
-    workflow = stream.run.workflow if stream.run else ""
-    namespace = stream.name.partition("_user_")[2]
-    print_of = "\n".join((found.kind, workflow, "", namespace))
-    anomaly, new = Anomaly.objects.get_or_create(
-        world=stream.world,
-        fingerprint=hashlib.sha256(print_of.encode()).hexdigest(),
-        defaults={
-            "kind": found.kind,
-            "workflow": workflow,
-            "namespace": namespace,
-            "first_seen_ns": now_ns(),
-            "last_seen_ns": now_ns(),
-        },
-    )
-    if not new:
-        anomaly.last_seen_ns = now_ns()
-        anomaly.save(update_fields=["last_seen_ns"])
-    return anomaly
 
 
 def forget() -> None:

@@ -7,10 +7,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
-from django.urls import reverse
 
-from dashboard.anomalies.detectors.base import DETECTORS, SEVERITIES, Severity
+from dashboard.anomalies.detectors.base import DETECTORS, SEVERITIES
 from dashboard.anomalies.models import Checkpoint, Finding
+from dashboard.anomalies.pieces import badge_of, fix_of, severity_of, worst_first
+from dashboard.anomalies.run_queries import runs_not_judged
 from dashboard.lib.panels import Piece
 from streams.models import Stream
 
@@ -18,15 +19,16 @@ LATEST = 10  # findings of a world shown as the latest
 
 
 def run_badges(ids: list[int]) -> dict[int, list[Piece]]:
-    """Findings of runs and their streams; a run with a stream not yet judged is left out while none is found."""
+    """Findings of runs and their streams; what is not judged as it is now is left out while none is found."""
     pending = set(
         Stream.objects.filter(run__in=ids, pruned_ns=None)
         .exclude(checkpoint__changes=F("changes"))
         .values_list("run_id", flat=True)
     )
+    pending |= runs_not_judged(ids)
     pieces: dict[int, list[Piece]] = {pk: [] for pk in ids if pk not in pending}
-    for finding in _worst_first(_findings().filter(run__in=ids)):
-        pieces.setdefault(finding.run_id or 0, []).append(_badge(finding))
+    for finding in worst_first(_findings().filter(run__in=ids)):
+        pieces.setdefault(finding.run_id or 0, []).append(badge_of(finding))
     return pieces
 
 
@@ -34,16 +36,16 @@ def stream_badges(ids: list[int]) -> dict[int, list[Piece]]:
     """Findings of streams; a stream not yet judged as it is now is left out while none is found."""
     judged = Checkpoint.objects.filter(stream__in=ids, changes=F("stream__changes"))
     pieces: dict[int, list[Piece]] = {pk: [] for pk in judged.values_list("stream_id", flat=True)}
-    for finding in _worst_first(_findings().filter(stream__in=ids)):
-        pieces.setdefault(finding.stream_id or 0, []).append(_badge(finding))
+    for finding in worst_first(_findings().filter(stream__in=ids)):
+        pieces.setdefault(finding.stream_id or 0, []).append(badge_of(finding))
     return pieces
 
 
 def stream_verdict(ids: list[int]) -> dict[int, list[Piece]]:
     """The findings of streams as answers, and what could not be checked with the reason."""
     pieces: dict[int, list[Piece]] = defaultdict(list)
-    for finding in _worst_first(_findings().filter(stream__in=ids)):
-        pieces[finding.stream_id or 0].append(replace(_badge(finding), detail=_fix(finding)))
+    for finding in worst_first(_findings().filter(stream__in=ids)):
+        pieces[finding.stream_id or 0].append(replace(badge_of(finding), detail=fix_of(finding)))
     for stream_id, unchecked in Checkpoint.objects.filter(stream__in=ids).values_list(
         "stream_id", "unchecked"
     ):
@@ -59,7 +61,7 @@ def world_findings(ids: list[int]) -> dict[int, list[Piece]]:
     for world_id in ids:
         found = _findings().filter(anomaly__world=world_id, severity__in=SEVERITIES[1:])
         pieces[world_id] = [
-            replace(_badge(one), at=one.found_ns, detail=_fix(one))
+            replace(badge_of(one), at=one.found_ns, detail=fix_of(one))
             for one in found.order_by("-found_ns", "-pk")[:LATEST]
         ]
     return pieces
@@ -79,7 +81,7 @@ def chunk_notes(ids: list[int]) -> dict[int, list[Piece]]:
     pieces: dict[int, list[Piece]] = defaultdict(list)
     for finding in _findings().filter(stream__in=ids, kind="protocol_violation"):
         for at, text in _violations(finding):
-            note = Piece(text, finding.kind, _severity(finding), finding.certainty, finding.message, at=at)
+            note = Piece(text, finding.kind, severity_of(finding), finding.certainty, finding.message, at=at)
             pieces[finding.stream_id or 0].append(note)
     return pieces
 
@@ -91,32 +93,4 @@ def _violations(finding: Finding) -> Iterable[tuple[int, str]]:
 
 
 def _findings() -> QuerySet[Finding]:
-    return Finding.objects.select_related("stream", "stream__world")
-
-
-def _worst_first(findings: Iterable[Finding]) -> list[Finding]:
-    return sorted(findings, key=lambda one: (-SEVERITIES.index(_severity(one)), one.kind, one.pk))
-
-
-def _badge(finding: Finding) -> Piece:
-    return Piece(
-        finding.kind, finding.kind, _severity(finding), finding.certainty, finding.message, _url_of(finding)
-    )
-
-
-def _fix(finding: Finding) -> str:
-    detector = DETECTORS.found.get(finding.kind)
-    return detector.fix if detector is not None else ""
-
-
-def _severity(finding: Finding) -> Severity:
-    return next((one for one in SEVERITIES if one == finding.severity), "error")
-
-
-def _url_of(finding: Finding) -> str:
-    """The first chunk that shows it."""
-    stream = finding.stream
-    if stream is None:
-        return ""
-    url = reverse("stream", args=[stream.world.slug, stream.name])
-    return f"{url}#chunk-{finding.chunks[0]['arrival']}" if finding.chunks else url
+    return Finding.objects.select_related("stream", "stream__world", "run", "run__world")

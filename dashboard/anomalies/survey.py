@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
+from dashboard.anomalies.run_facts import RunFacts as WholeRun
+from dashboard.anomalies.run_history import RunHistory
 from dashboard.lib.clock import now_ns
 from runs.observations import (
     ChunkSeen,
@@ -19,7 +21,7 @@ from runs.observations import (
     Unreadable,
 )
 from runs.worlds.base import TERMINAL, Seen, World, WorldError
-from streams.facts import ChunkFact, RunFacts, StreamFacts, is_system
+from streams.facts import ChunkFact, RunFacts, StepFacts, StreamFacts, attempts_of, is_system
 from streams.order import BEHIND, PURGED, positions
 
 PAYLOADS_KEPT = 64 * 2**20  # bytes of payloads in memory; the others are read from the world again
@@ -27,6 +29,7 @@ PAYLOAD_KEPT = 16 * 1024  # bytes: a larger one is not kept
 PAYLOAD_READ = 16 * 2**20  # bytes: a larger one is not read again, it counts as a chunk that cannot be read
 
 _ENDS = {"run_completed": "completed", "run_failed": "failed", "run_cancelled": "cancelled"}
+_OF_STEPS = frozenset({"step_started", "step_retrying"})
 
 
 @dataclass(slots=True)
@@ -51,6 +54,9 @@ class Survey:
     events: set[tuple[str, str]] = field(default_factory=set)
     chunks: dict[str, dict[str, _Chunk]] = field(default_factory=dict)
     unreadable: dict[str, str] = field(default_factory=dict)
+    _steps_of_run: dict[str, dict[str, StepSeen]] = field(default_factory=dict)
+    _step_events: dict[tuple[str, str], list[tuple[str, str, int]]] = field(default_factory=dict)
+    history: RunHistory = field(default_factory=RunHistory)
     _run_ends: dict[str, EventSeen] = field(default_factory=dict)
     _listed_by: dict[str, str] = field(default_factory=dict)  # stream to run
     _has_lists: bool = False
@@ -58,6 +64,7 @@ class Survey:
     _kept: int = 0
 
     def take(self, seen: Observation) -> None:
+        self.history.take(seen)
         taker = _TAKERS.get(type(seen))
         if taker is not None:
             taker(self, seen)
@@ -75,6 +82,14 @@ class Survey:
         rows = {"runs": self.runs, "steps": self.steps, "events": self.events, "streams": self.stream_names()}
         return {name: len(found) for name, found in rows.items()} | {"chunks": data}
 
+    def run_facts(self) -> list[WholeRun]:
+        """Of all runs, with the time in the world: what came after the look began was not seen whole."""
+        last: dict[str, int] = {}
+        for name, chunks in self.chunks.items():
+            owner = self._owner(name)
+            last[owner] = max(last.get(owner, 0), *(chunk.stored_ns for chunk in chunks.values()))
+        return self.history.facts(last, max(last.values(), default=0), self.began_ns)
+
     def stream_facts(self, name: str) -> StreamFacts:
         link = self._links.get(name)
         run = self._run_facts(self._owner(name))
@@ -85,7 +100,7 @@ class Survey:
         )
         expired = purged or (expired_ns is not None and expired_ns <= self.ended_ns)
         listed, framing = self._listed(name, run), link.framing if link else ""
-        return StreamFacts(name, run, listed, is_system(name), expired, framing)
+        return StreamFacts(name, run, listed, is_system(name), expired, framing, world=self.world.kind)
 
     def chunk_facts(self, name: str, framing: str) -> Iterator[ChunkFact]:
         """In reading order. Arrival: stored time, then chunk id."""
@@ -131,11 +146,20 @@ class Survey:
         run = self.runs.get(run_id)
         if run is not None:
             ended_ns = run.completed_ns or self._event_ns(run_id) or run.source_ns
-            return self._facts_of(RunFacts(run_id, run.workflow, run.status, run.sdk_version, ended_ns))
+            facts = RunFacts(run_id, run.workflow, run.status, run.sdk_version, ended_ns, self._steps(run_id))
+            return self._facts_of(replace(facts, language=run.language))
         event = self._run_ends.get(run_id)  # the run's own record is missing or unreadable
-        return self._facts_of(
-            RunFacts(run_id, status=_ENDS[event.type] if event else "", ended_ns=self._event_ns(run_id))
-        )
+        status, steps = _ENDS[event.type] if event else "", self._steps(run_id)
+        return self._facts_of(RunFacts(run_id, status=status, ended_ns=self._event_ns(run_id), steps=steps))
+
+    def _steps(self, run_id: str) -> tuple[StepFacts, ...]:
+        steps = self._steps_of_run.get(run_id, {}).values()
+        return tuple(self._step(step) for step in sorted(steps, key=lambda one: one.started_ns or 0))
+
+    def _step(self, step: StepSeen) -> StepFacts:
+        events = sorted(self._step_events.get((step.run_id, step.step_id), ()))
+        attempts = attempts_of((kind, time_ns) for _, kind, time_ns in events)
+        return StepFacts(step.step_id, step.name, step.started_ns, step.completed_ns, attempts)
 
     def _event_ns(self, run_id: str) -> int | None:
         event = self._run_ends.get(run_id)
@@ -164,11 +188,19 @@ class Survey:
 
     def _take_step(self, step: StepSeen) -> None:
         self.steps.add((step.run_id, step.step_id))
+        steps = self._steps_of_run.setdefault(step.run_id, {})
+        known = steps.get(step.step_id)
+        if known is None or known.source_ns <= step.source_ns:
+            steps[step.step_id] = replace(step, input=None, output=None, error=None)
 
     def _take_event(self, event: EventSeen) -> None:
         self.events.add((event.run_id, event.event_id))
         if event.type in _ENDS:
             self._run_ends.setdefault(event.run_id, event)
+        if event.type in _OF_STEPS:
+            time_ns = event.created_ns or event.source_ns
+            events = self._step_events.setdefault((event.run_id, event.correlation_id), [])
+            events.append((event.event_id, event.type, time_ns))
 
     def _take_list(self, seen: StreamListSeen) -> None:
         self._has_lists = True

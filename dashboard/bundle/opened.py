@@ -13,8 +13,9 @@ from typing import Any
 
 from django.utils.text import slugify
 
+from dashboard.anomalies import life
 from dashboard.anomalies.detect import judge_world
-from dashboard.anomalies.models import Anomaly, Checkpoint, Finding
+from dashboard.anomalies.models import Checkpoint, Finding
 from dashboard.anomalies.scan import printable
 from dashboard.lib.clock import now_ns
 from dashboard.lib.database import clean, write_transaction
@@ -177,7 +178,7 @@ def _keep_open_questions(world: World, adapter: BundleWorld) -> None:
             gone = Finding.objects.filter(stream=stream, kind__in=open_kinds)
             anomalies = list(gone.values_list("anomaly", flat=True))
             gone.delete()
-            Anomaly.objects.filter(pk__in=anomalies, findings=None).delete()
+            life.forgotten(anomalies)
             _leave_unchecked(stream, open_kinds)
 
 

@@ -7,6 +7,7 @@ What a provider does not mention was not checked; what it maps to nothing was ch
 |-----------------|---------|--------------------------------------------------------------------------|
 | `run_badges`    | runs    | findings of the run and of its streams                                   |
 | `run_streams`   | runs    | its streams, worst first: `html` is the glyph, `badge` the verdict         |
+| `run_findings`  | runs    | findings of the run itself: `title` what is wrong, `detail` the fix; not checked |
 | `run_moments`   | runs    | points for the timeline, at the time `at` (nanoseconds)                  |
 | `stream_badges` | streams | findings                                                                 |
 | `stream_verdict`| streams | one answer each: `text`, how sure, and in `title` the one line of fact   |
@@ -29,6 +30,7 @@ log = logging.getLogger("tailrace.panels")
 Slot = Literal[
     "run_badges",
     "run_streams",
+    "run_findings",
     "run_moments",
     "stream_badges",
     "stream_verdict",
@@ -50,6 +52,7 @@ class Piece:
     url: str = ""
     at: int | None = None
     detail: str = ""  # a second, quiet text
+    group: str = ""  # of a finding: where its anomaly is
     html: SafeString = mark_safe("")  # noqa: RUF009 - a constant
     badge: SafeString = mark_safe("")  # noqa: RUF009 - of a stream: its verdict
 

@@ -37,6 +37,7 @@ def run(request: HttpRequest, slug: str, run_id: str) -> HttpResponse:
         "world": world,
         "run": found,
         "badges": collect("run_badges", [found.pk]).get(found.pk),
+        "findings": collect("run_findings", [found.pk]).get(found.pk),
         "streams": streams,
         "story": story_of(Facts(found, states, hooks, waits, retrying), streams or []),
         "steps": [{"step": row.step, "error": error_line(row.error_head)} for row in rows],

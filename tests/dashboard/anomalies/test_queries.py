@@ -8,6 +8,7 @@ import pytest
 
 from dashboard.anomalies import queries
 from dashboard.anomalies.detect import judge_world
+from dashboard.anomalies.detect_runs import judge_runs
 from dashboard.anomalies.models import Anomaly, Checkpoint, Finding
 from dashboard.worlds import ensure_local_world
 from runs.models import Run
@@ -22,6 +23,7 @@ def world(db, tmp_path, monkeypatch):
     world = ensure_local_world(str(unpack("4.2.4", "probe-lat", tmp_path)))
     ingest.pull(world.pk, threading.Event())
     judge_world(world.pk, threading.Event())
+    judge_runs(world.pk, threading.Event())
     return world
 
 
@@ -35,6 +37,7 @@ def test_a_run_gets_the_badges_of_its_streams_worst_first(world):
     assert [(one.kind, one.severity, one.certainty) for one in pieces] == [
         ("write_after_close", "error", "proved"),
         ("closed_more_than_once", "warning", "proved"),
+        ("duplicate_event", "info", "proved"),
     ]
     assert pieces[0].url.endswith("#chunk-9"), "it leads to the first chunk that shows it"
 
@@ -64,7 +67,7 @@ def test_what_could_not_be_checked_is_told_with_the_reason(world):
 
 
 def test_findings_of_one_kind_and_workflow_are_one_anomaly(world):
-    assert Anomaly.objects.count() == Finding.objects.count() == 3
+    assert Anomaly.objects.count() == Finding.objects.count() == 4
     assert {one.workflow.split("//")[-1] for one in Anomaly.objects.all()} == {
         "eagerClose",
         "reacquirePerWrite",

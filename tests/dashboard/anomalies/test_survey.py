@@ -7,7 +7,8 @@ import pytest
 from dashboard.anomalies import survey as module
 from dashboard.anomalies.survey import Survey, survey_of
 from dashboard.lib.clock import NS_PER_S
-from runs.observations import Observation, StepSeen, StreamSeen, Unreadable
+from runs.observations import EventSeen, Observation, StepSeen, StreamSeen, Unreadable
+from streams.facts import Attempt
 from streams.order import PURGED
 from tests.dashboard.anomalies.worlds import (
     FakeWorld,
@@ -44,6 +45,29 @@ def test_it_numbers_positions_by_id_and_arrivals_by_stored_time():
     assert [chunk.arrival for chunk in facts] == [4, 1, 2, 3]
     assert [chunk.position for chunk in facts] == [0, 1, None, None]
     assert [chunk.is_behind for chunk in facts] == [False, False, False, True]
+
+
+def test_a_stream_is_told_which_steps_its_run_had_and_when_they_were_tried():
+    def event(number: int, kind: str) -> EventSeen:
+        return EventSeen(RUN_ID, f"evnt_{number}", kind, NOW_NS, "step_1", NOW_NS + number)
+
+    step = StepSeen(RUN_ID, "step_1", "completed", "emit", NOW_NS, started_ns=NOW_NS, completed_ns=NOW_NS + 9)
+    other = replace(step, run_id="wrun_" + "2" * 26)
+    log = [
+        event(3, "step_started"),
+        event(1, "step_started"),
+        event(2, "step_retrying"),
+        event(4, "step_started"),
+    ]
+    found = survey(run_seen(), step, other, *log, list_seen(), *chunks_seen('"a"')).stream_facts(STREAM)
+    assert found.world == "fake" and found.run is not None
+    (only,) = found.run.steps
+    assert (only.name, only.completed_ns) == ("emit", NOW_NS + 9)
+    assert only.attempts == (
+        Attempt(NOW_NS + 1, False),
+        Attempt(NOW_NS + 3, True),
+        Attempt(NOW_NS + 4, False),
+    )
 
 
 def test_chunks_stored_at_the_same_time_arrive_by_id():

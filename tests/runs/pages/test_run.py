@@ -185,7 +185,7 @@ def test_it_asks_the_same_number_of_questions_for_any_run(
     small, big = make_run(world), make_run(world)
     make_step(small)
     make_event(small, "run_created")
-    with django_assert_max_num_queries(18) as asked:
+    with django_assert_max_num_queries(22) as asked:
         page(client, small)
     for at in range(30):
         step = make_step(big)
