@@ -12,7 +12,7 @@ BENCH ?= $(sort $(wildcard bench/*.py))
 export WORLD
 LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
 
-.PHONY: help setup run demo test lab lint bench lock wheel clean
+.PHONY: help setup run demo test lab accuracy lint bench lock wheel clean
 .DEFAULT_GOAL := help
 
 help: ## say what there is
@@ -33,6 +33,9 @@ test: .venv/.dev ## install what the tests need, then run them all (ARGS=... for
 
 lab: .venv/.dev ## apps of four SDK versions in six worlds, with the probe and without, against the truth (ARGS=...)
 	$(PY) -m tests.lab.matrix $(ARGS)
+
+accuracy: .venv/.dev ## what the detectors find against the truth of recordings (RECORDINGS=folder, ARGS=--write)
+	$(PY) -m tests.accuracy $(ARGS)
 
 lint: .venv/.dev ## style, types and the direction of imports
 	$(PY) -m ruff check .

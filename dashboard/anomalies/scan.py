@@ -9,13 +9,17 @@ import os
 import re
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any, NoReturn, TextIO
 
-from dashboard.anomalies.detectors.base import SEVERITIES, Found, NotChecked
+from dashboard.anomalies import scan_output
+from dashboard.anomalies.baseline import Baseline
+from dashboard.anomalies.detectors.base import SEVERITIES, Found
 from dashboard.anomalies.judge import StreamJudge
+from dashboard.anomalies.judge_run import judge_run
+from dashboard.anomalies.report import Report, Subject, is_loud
+from dashboard.anomalies.scan_output import Known, OutputError
 from dashboard.anomalies.survey import Survey, survey_of
 from dashboard.lib.clock import NS_PER_S, now_ns
 from runs.worlds.base import WORLDS, World, WorldError
@@ -32,33 +36,30 @@ _SECRET = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What a scan found."""
-
-    kind: str
-    location: str
-    sdk_versions: list[str]
-    counts: dict[str, int]
-    findings: list[Found]
-    unchecked: list[tuple[str, str]]  # kind, reason
-
-
 def scan(world: World) -> Report:
-    """Read a world and judge its streams. Raises WorldError if it cannot be read."""
+    """Read a world and judge its streams and runs. Raises WorldError if it cannot be read."""
     survey = survey_of(world)
     findings: list[Found] = []
-    unchecked: list[NotChecked] = []
-    for name in survey.stream_names():
-        _judge(survey, name, findings, unchecked)
+    subjects = [_judge(survey, name, findings) for name in survey.stream_names()]
+    workflows: dict[str, str] = {}
+    step_names: dict[tuple[str, str], str] = {}
+    for run in survey.run_facts():
+        verdict = judge_run(run, survey.began_ns, world.supplies)
+        findings += verdict.found
+        subjects.append(Subject(run.run_id, unchecked=tuple(verdict.unchecked)))
+        workflows[run.run_id] = run.workflow
+        step_names |= {(run.run_id, step.step_id): step.name for step in run.steps}
     findings.sort(key=lambda found: (found.kind, found.run_id, found.stream))
-    reasons = dict.fromkeys((one.kind, one.reason) for one in unchecked)
+    reasons = dict.fromkeys((one.kind, one.reason) for subject in subjects for one in subject.unchecked)
     reasons |= dict.fromkeys((UNREADABLE_KIND, f"{where}: {why}") for where, why in survey.unreadable.items())
     location = without_credentials(world.location)
-    return Report(world.kind, location, survey.sdk_versions, survey.counts(), findings, list(reasons))
+    return Report(
+        world.kind, location, survey.sdk_versions, survey.counts(), findings, list(reasons), subjects, workflows,
+        step_names,
+    )  # fmt: skip
 
 
-def _judge(survey: Survey, name: str, findings: list[Found], unchecked: list[NotChecked]) -> None:
+def _judge(survey: Survey, name: str, findings: list[Found]) -> Subject:
     stream = survey.stream_facts(name)
     judge = StreamJudge()
     for chunk in survey.chunk_facts(name, stream.framing):
@@ -66,7 +67,7 @@ def _judge(survey: Survey, name: str, findings: list[Found], unchecked: list[Not
     # What came after the look began was not seen whole: the clock stands still at its beginning.
     verdict = judge.judge(stream, survey.began_ns, survey.world.supplies)
     findings += verdict.found
-    unchecked += verdict.unchecked
+    return Subject(stream.run.run_id if stream.run else "", name, tuple(verdict.unchecked))
 
 
 def without_credentials(location: str) -> str:
@@ -74,11 +75,14 @@ def without_credentials(location: str) -> str:
     return _SECRET.sub(r"\1\2=***", _USER_INFO.sub("", location))
 
 
-def as_json(report: Report) -> dict[str, Any]:
+def as_json(report: Report, known: Known | None = None) -> dict[str, Any]:
+    """With `known` each finding says whether it is."""
     return {
         "world": {"kind": report.kind, "location": report.location, "sdk_versions": report.sdk_versions},
         "counts": report.counts,
-        "findings": [_finding(found) for found in report.findings],
+        "findings": [
+            _finding(found) | ({"known": known(found)} if known else {}) for found in report.findings
+        ],
         "unchecked": [{"kind": kind, "reason": reason} for kind, reason in report.unchecked],
     }
 
@@ -99,24 +103,25 @@ def _finding(found: Found) -> dict[str, Any]:
     }
 
 
-def as_text(report: Report) -> Iterator[str]:
+def as_text(report: Report, known: Known | None = None) -> Iterator[str]:
     """Lines for people: findings grouped by kind, what was not checked, a summary."""
     for kind, group in groupby(report.findings, key=lambda found: found.kind):
         findings = list(group)
         yield f"{kind}: {len(findings)}"
         for found in findings:
-            yield from _lines_of(found)
+            yield from _lines_of(found, ", known" if known and known(found) else "")
         yield ""
     if report.unchecked:
         yield f"not checked: {len(report.unchecked)}"
         yield from (f"  {kind}: {reason}" for kind, reason in report.unchecked)
         yield ""
-    yield _summary(report)
+    known_count = sum(map(known, report.findings)) if known else 0
+    yield _summary(report) + (f" Known already: {known_count}." if known_count else "")
 
 
-def _lines_of(found: Found) -> Iterator[str]:
+def _lines_of(found: Found, known: str) -> Iterator[str]:
     step = f" · step {found.step_id}" if found.step_id else ""
-    yield f"  {found.severity} ({found.certainty}): {found.message}"
+    yield f"  {found.severity} ({found.certainty}{known}): {found.message}"
     yield f"    run {found.run_id or 'unknown'} · stream {found.stream or '-'}{step}"
     yield from (f"    missing: {what}" for what in found.missing)
 
@@ -141,8 +146,7 @@ def printable(text: str) -> str:
 
 def is_failure(findings: Iterable[Found], level: str) -> bool:
     """Whether any finding is at or above `level`. What is only at risk never fails a build."""
-    bar = SEVERITIES.index(level)
-    return any(f.certainty != "at_risk" and SEVERITIES.index(f.severity) >= bar for f in findings)
+    return any(is_loud(found, level) for found in findings)
 
 
 class _UsageError(Exception):
@@ -159,10 +163,10 @@ def _parser() -> _Parser:
         prog="tailrace scan",
         allow_abbrev=False,
         description="Read a world once and print what is wrong with its streams.",
-        epilog="Exit code: 0 clean, 1 findings at or above LEVEL, 2 no readable world, 64 wrong usage.",
+        epilog="Exit code: 0 clean, 1 findings at or above LEVEL that no baseline knows, 2 no readable world, 64 wrong "
+        "usage, also a baseline that cannot be read or a file that cannot be written.",
     )
     parser.add_argument("world", metavar="WORLD", help="the directory of a local world")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of text")
     parser.add_argument(
         "--fail-on",
         metavar="LEVEL",
@@ -170,6 +174,7 @@ def _parser() -> _Parser:
         default="error",
         help="%(choices)s; default %(default)s",
     )
+    scan_output.add_options(parser)
     return parser
 
 
@@ -222,14 +227,34 @@ def scan_main(argv: Sequence[str], stdout: TextIO, stderr: TextIO) -> int:
     except SystemExit:  # --help
         return CLEAN
     try:
+        baseline = scan_output.check(options)
         world = open_world(options.world)
         let_settle(world.location)
         report = scan(world)
     except (WorldError, OSError) as error:
         stderr.write(f"tailrace scan: {printable(without_credentials(str(error)))}\n")
         return UNREADABLE
-    if options.json:
-        stdout.write(json.dumps(as_json(report), indent=2) + "\n")
-    else:
-        stdout.writelines(printable(line) + "\n" for line in as_text(report))
-    return FOUND if is_failure(report.findings, options.fail_on) else CLEAN
+    except OutputError as error:
+        stderr.write(f"tailrace scan: {printable(str(error))}\n")
+        return USAGE
+    return _written(report, baseline, options, stdout, stderr)
+
+
+def _written(
+    report: Report, baseline: Baseline | None, options: argparse.Namespace, stdout: TextIO, stderr: TextIO
+) -> int:
+    try:
+        known = scan_output.known_of(report, baseline, options)
+        scan_output.write(report, known, options, stdout, _writers(report, known))
+    except OutputError as error:
+        stderr.write(f"tailrace scan: {printable(str(error))}\n")
+        return USAGE
+    return FOUND if is_failure((f for f in report.findings if not known(f)), options.fail_on) else CLEAN
+
+
+def _writers(report: Report, known: Known) -> dict[str, Callable[[], str]]:
+    given = known if known.is_given else None
+    return {
+        "json": lambda: json.dumps(as_json(report, given), indent=2) + "\n",
+        "text": lambda: "".join(printable(line) + "\n" for line in as_text(report, given)),
+    }

@@ -22,7 +22,7 @@ from dashboard.anomalies.scan import (
 from dashboard.lib import clock
 from runs.observations import Observation, Unreadable
 from tests.dashboard.anomalies.worlds import FakeWorld, chunk_seen, chunks_seen, list_seen, run_seen
-from tests.examples import RUN_ID, STREAM, WITHOUT_A_PROBE, devalue
+from tests.examples import ABSENT, RUN_ID, STREAM, WITHOUT_A_PROBE, devalue
 from tests.recordings import unpack
 
 BEHIND = "start text-start(t1) text-end(t1) finish close data-x"
@@ -83,13 +83,7 @@ def test_it_reports_a_world_in_the_agreed_shape():
             }
         ],
         "unchecked": [
-            *(
-                {
-                    "kind": kind,
-                    "reason": "not checked here: no probe reported who writes to this stream",
-                }
-                for kind in WITHOUT_A_PROBE
-            ),
+            *({"kind": kind, "reason": reason} for kind, reason in ABSENT.items()),
             {"kind": "unreadable", "reason": "steps/x.json: truncated"},
         ],
     }
@@ -141,11 +135,8 @@ def test_it_prints_findings_by_kind_and_a_summary():
         "  error (proved): A chunk is stored behind the end marker: no reader gets it.",
         f"    run {RUN_ID} · stream {STREAM}",
         "",
-        "not checked: 4",
-        *(
-            f"  {kind}: not checked here: no probe reported who writes to this stream"
-            for kind in WITHOUT_A_PROBE
-        ),
+        "not checked: 5",
+        *(f"  {kind}: {reason}" for kind, reason in ABSENT.items()),
         "",
         "fake world fake (SDK 4.8.9): 1 run, 0 steps, 0 events, 1 stream, 5 chunks. Findings: 1 error.",
     ]
@@ -186,6 +177,7 @@ def test_the_command_fails_on_an_error_in_a_recorded_world(recording: Path):
         "write_after_close": "error",
         "closed_more_than_once": "warning",
         "protocol_violation": "error",
+        "duplicate_event": "info",
     }
     assert report["world"] == {"kind": "local", "location": str(recording), "sdk_versions": ["4.2.4"]}
     assert report["counts"] == {"runs": 2, "steps": 11, "events": 41, "streams": 2, "chunks": 22}
