@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urldefrag, urljoin, urlsplit
 from django.test import Client
 
 # Filters and orders multiply: of the addresses of one kind of page that set the same parameters so many are visited.
-SAME = 8
+SAME = 3
 EACH = {"of"}  # but every value, whose name is a parameter
 PLACES = {"w", "runs", "steps", "streams", "chunks"}  # a name follows
 

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
+from dashboard.anomalies.inbox_queries import waiting_count
 from runs import queries
 from runs.models import Unreadable, World
 
@@ -27,6 +28,7 @@ def page_context(request: HttpRequest) -> dict[str, Any]:
         "worlds": worlds,
         "current_world": SimpleLazyObject(current) if slug else None,
         "unreadable": SimpleLazyObject(lambda: _unreadable(current())),
+        "waiting": SimpleLazyObject(lambda: _waiting(current())),
         "nav": _NAV.get(match.url_name or "", "") if match else "",
         "sign_in": settings.SIGN_IN,
     }
@@ -35,9 +37,16 @@ def page_context(request: HttpRequest) -> dict[str, Any]:
 _NAV = {
     **dict.fromkeys(("runs", "run", "step"), "runs"),
     **dict.fromkeys(("streams", "streams-all", "stream", "chunk", "bundled"), "streams"),
+    **dict.fromkeys(("inbox", "inbox-all", "anomaly", "anomaly-kinds", "anomaly-kind"), "anomalies"),
+    **dict.fromkeys(("audit", "audit-all"), "audit"),
     **dict.fromkeys(("connect", "connect-any"), "connect"),
     **dict.fromkeys(("world-settings", "decryptions"), "settings"),
 }
+
+
+def _waiting(world: World | None) -> int:
+    """Anomalies that wait for a person, of the world that is open or of all."""
+    return waiting_count(world.pk if world is not None else None)
 
 
 def _unreadable(world: World | None) -> dict[str, list[Unreadable] | int]:

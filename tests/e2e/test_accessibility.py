@@ -44,7 +44,7 @@ def stream_of(page: Page, server: Server, slug: str, workflow: str) -> str:
 
 PAGES = (
     "/", "/streams/", "/w/{slug}/runs/", "/w/{slug}/streams/", "/w/{slug}/connect/", "/w/{slug}/settings/",
-    "/audit/", "/w/{slug}/audit/", "/anomalies/kinds/", "/anomalies/kinds/write_rejected/",
+    "/audit/", "/w/{slug}/audit/", "/anomalies/kinds/", "/anomalies/kinds/write_rejected/", "/anomalies/?state=all",
     "/w/{slug}/streams/?verdict=error&q=nothing", "/account/sign-in/", "/nothing-here/",
 )  # fmt: skip
 
