@@ -106,8 +106,11 @@ async function grow(up) {
   try {
     const part = await (up ? partBefore() : ask(view.filter ? `${view.filter}&after=${looked}` : `after=${view.last}`));
     if (goal !== asked) return;
-    steadily(() => (up ? growUp(part) : growDown(part)));
-    settle("grown");
+    // Whoever has turned round meanwhile reads what would be let go of at that end.
+    if (isNear(up)) {
+      steadily(() => (up ? growUp(part) : growDown(part)));
+      settle("grown");
+    }
   } catch {
     silentUntil = performance.now() + AGAIN; // the links above and below the rows stay
   } finally {
@@ -150,15 +153,18 @@ function growDown(part) {
 // A filter that found nothing for a while waits to be asked.
 export function lookFurther() {
   silentUntil = 0;
+  box.scrollTop = box.scrollHeight;
   return grow(false);
 }
 
 export const lookedTo = () => looked;
 
+const isNear = (top) => (top ? box.scrollTop : box.scrollHeight - box.scrollTop - box.clientHeight) < NEAR;
+
 function look() {
   if (growing || performance.now() < silentUntil) return;
-  if (view.earlier && box.scrollTop < NEAR) grow(true);
-  else if (view.later && box.scrollHeight - box.scrollTop - box.clientHeight < NEAR) grow(false);
+  if (view.earlier && isNear(true)) grow(true);
+  else if (view.later && isNear(false)) grow(false);
 }
 
 // ---- another place

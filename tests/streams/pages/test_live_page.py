@@ -7,7 +7,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.processes import end
 from tests.server_process import Server
@@ -205,6 +205,24 @@ def test_what_is_being_read_stays_where_it_is_as_rows_are_loaded_above_it(page, 
     before = page.evaluate(place)
     expect(page.locator("#chunks")).not_to_have_attribute("data-first", first)
     assert page.evaluate(place) == before
+
+
+def test_rows_that_come_when_one_has_turned_round_take_nothing_away(page, server, world, stream):
+    world.text(stream, *words(range(700)))
+    open_stream(page, server, stream, 700, "?at=400")
+    page.wait_for_load_state("networkidle")
+    held: list[Route] = []
+    page.route("**/*part=rows*after=*", lambda route: held.append(route))  # noqa: PLW0108 - playwright asks for a function
+    scroll(page, "1e9")
+    for _ in range(100):
+        if held:
+            break
+        page.wait_for_timeout(20)
+    scroll(page, "800")
+    before = arrivals(page)
+    held[0].continue_()
+    page.wait_for_timeout(500)
+    assert set(arrivals(page)) >= set(before[20:50]), "what is on the screen stays"
 
 
 def test_it_goes_to_a_position_and_to_a_place_on_the_map_without_loading_the_page_anew(
