@@ -7,7 +7,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from django.db.models import BinaryField, Count, Model, Q, QuerySet
+from django.db.models import (
+    BigIntegerField,
+    BinaryField,
+    BooleanField,
+    Count,
+    F,
+    Func,
+    Model,
+    Q,
+    QuerySet,
+    Value,
+)
 from django.db.models.functions import Length, Substr
 
 from runs.models import AppError, Event, Hook, Run, Step, Unreadable, Wait, World
@@ -33,10 +44,29 @@ class Key:
         return f"{self.time_ns}.{self.id}"
 
     def below(self, field: str) -> Q:
-        return Q(**{f"{field}__lt": self.time_ns}) | Q(**{field: self.time_ns, "id__lt": self.id})
+        """`(field, id) < (…, …)`: as row values, which an index answers as one range."""
+        return Q(_Lower(*self._rows(field)))
 
     def above(self, field: str) -> Q:
-        return Q(**{f"{field}__gt": self.time_ns}) | Q(**{field: self.time_ns, "id__gt": self.id})
+        return Q(_Higher(*self._rows(field)))
+
+    def _rows(self, field: str) -> tuple[_Row, _Row]:
+        return _Row(F(field), F("id")), _Row(Value(self.time_ns), Value(self.id))
+
+
+class _Row(Func):
+    template = "(%(expressions)s)"
+    output_field = BigIntegerField()
+
+
+class _Lower(Func):
+    template = "%(expressions)s"
+    arg_joiner = " < "
+    output_field = BooleanField()
+
+
+class _Higher(_Lower):
+    arg_joiner = " > "
 
 
 def parse_key(text: str) -> Key | None:

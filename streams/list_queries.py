@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from functools import reduce
 from operator import or_
 
-from django.db.models import BigIntegerField, BooleanField, F, Func, Q, QuerySet, Value
+from django.db.models import Q, QuerySet
 
+from runs.queries import Key
 from streams.models import Stream
 from streams.verdicts import Level
 
@@ -117,24 +118,8 @@ def _worst(
 
 def _newest(streams: QuerySet[Stream], after: StreamKey | None, limit: int) -> list[Stream]:
     if after is not None:
-        streams = streams.filter(_below(after))
+        streams = streams.filter(Key(after.latest_ns, after.id).below("latest_ns"))
     return list(streams.order_by("-latest_ns", "-id")[:limit])
-
-
-def _below(key: StreamKey) -> Func:
-    """`(latest_ns, id) < (…, …)`: as row values, which an index answers as one range."""
-    return _Lower(_Row(F("latest_ns"), F("id")), _Row(Value(key.latest_ns), Value(key.id)))
-
-
-class _Row(Func):
-    template = "(%(expressions)s)"
-    output_field = BigIntegerField()
-
-
-class _Lower(Func):
-    template = "%(expressions)s"
-    arg_joiner = " < "
-    output_field = BooleanField()
 
 
 def _shaped(streams: QuerySet[Stream]) -> QuerySet[Stream]:

@@ -92,9 +92,7 @@ def _worst(rows: QuerySet[Anomaly], wanted: InboxFilter, after: InboxKey | None)
 
 def _newest(rows: QuerySet[Anomaly], after: InboxKey | None, limit: int) -> list[Anomaly]:
     if after is not None:
-        rows = rows.filter(
-            Key(after.last_seen_ns, after.id).below("last_seen_ns"), last_seen_ns__lte=after.last_seen_ns
-        )
+        rows = rows.filter(Key(after.last_seen_ns, after.id).below("last_seen_ns"))
     return list(rows.order_by("-last_seen_ns", "-id")[:limit])
 
 
@@ -194,7 +192,7 @@ def findings_of(anomaly_id: int, after: Key | None = None) -> tuple[list[Finding
     """A page of its findings, the newest first, with their runs and streams, and where the next page begins."""
     rows = _findings(anomaly_id)
     if after is not None:
-        rows = rows.filter(after.below("found_ns"), found_ns__lte=after.time_ns)
+        rows = rows.filter(after.below("found_ns"))
     found = list(rows.order_by("-found_ns", "-id")[: FINDINGS_PAGE + 1])
     more = len(found) > FINDINGS_PAGE
     last = found[FINDINGS_PAGE - 1] if more else None
@@ -214,7 +212,7 @@ def neighbours(finding: Finding) -> tuple[int | None, int | None]:
     if finding.run_id is not None:
         rows = rows.filter(~Q(run=finding.run_id) | Q(run=None))
     here = Key(finding.found_ns, finding.pk)
-    older = rows.filter(here.below("found_ns"), found_ns__lte=here.time_ns).order_by("-found_ns", "-id")
+    older = rows.filter(here.below("found_ns")).order_by("-found_ns", "-id")
     newer = rows.filter(here.above("found_ns"), found_ns__gte=here.time_ns).order_by("found_ns", "id")
     return older.values_list("pk", flat=True).first(), newer.values_list("pk", flat=True).first()
 
