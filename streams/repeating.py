@@ -1,12 +1,13 @@
 """What counts as a repeat: a chunk that equals the one before it, or that ends a batch that equals the batch before it.
 
-The same meaning as `streams.repeats` has of stored chunks, one chunk at a time and without a database. Kept are
-the hashes of one batch.
+One chunk at a time and without a database; `streams.repeats` counts stored chunks by it. Kept are the hashes of one
+batch.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Hashable
 
 BATCH = 64  # chunks of the longest batch that is recognised
 
@@ -16,11 +17,11 @@ class Repeats:
 
     def __init__(self) -> None:
         self._number = -1
-        self._window: deque[int] = deque(maxlen=BATCH + 1)
-        self._places: dict[int, list[int]] = {}  # hash to the numbers of its chunks in the last batch
+        self._window: deque[Hashable] = deque(maxlen=BATCH + 1)
+        self._places: dict[Hashable, list[int]] = {}  # hash to the numbers of its chunks in the last batch
         self._runs: dict[int, int] = {}  # distance to how many chunks on end equal the one that far before
 
-    def feed(self, digest: int) -> int:
+    def feed(self, digest: Hashable) -> int:
         """0, or the length of the batch that this chunk ends."""
         self._number += 1
         if len(self._window) > BATCH:
@@ -37,11 +38,11 @@ class Repeats:
         same.append(number)
         return next((far for far, run in self._runs.items() if run % far == 0), 0)
 
-    def last(self, length: int) -> list[int]:
+    def last(self, length: int) -> list[Hashable]:
         """The hashes of the last chunks."""
         return list(self._window)[-length:]
 
-    def _forget(self, digest: int) -> None:
+    def _forget(self, digest: Hashable) -> None:
         numbers = self._places[digest]
         del numbers[0]
         if not numbers:

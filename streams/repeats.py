@@ -17,9 +17,9 @@ from streams.chunk_types import PROBE, MessageShape, chunk_values
 from streams.facts import ChunkFact
 from streams.ledger import STORED
 from streams.models import Chunk, Stream, Write
+from streams.repeating import BATCH, Repeats
 from streams.write_queries import lossy_processes
 
-BATCH = 64  # chunks of the longest batch that is recognised
 PAIRS = 100  # repeats that are kept one by one
 TELLING = 3  # a batch of so many chunks does not repeat by chance
 _SEALED = (b"encr", b"encp")
@@ -63,37 +63,22 @@ def look(stream: Stream) -> None:
 
 def count_repeats(seen: Looked, chunks: Iterable[tuple[int, bytes]]) -> None:
     """Add the repeats behind `seen.to`. `chunks` are (arrival, digest), from two batches before it on."""
-    window: deque[tuple[int, bytes]] = deque(maxlen=2 * BATCH)
-    places: dict[
-        bytes, deque[int]
-    ] = {}  # of the payloads of the last batch, as numbers counted from the first
-    runs: dict[int, int] = {}  # distance to how many chunks on end equal the one that far before
-    counted = seen.to
-    for number, (arrival, digest) in enumerate(chunks):
-        if number > BATCH:
-            _forget(places, window[-BATCH - 1][1])
-        same = places.setdefault(digest, deque())
-        runs = {number - at: runs.get(number - at, 0) + 1 for at in reversed(same)}
-        same.append(number)
-        window.append((arrival, digest))
-        length = next((far for far, run in runs.items() if run % far == 0), 0)
+    window: deque[int] = deque(maxlen=2 * BATCH)
+    repeats, counted = Repeats(), seen.to
+    for arrival, digest in chunks:
+        window.append(arrival)
+        length = repeats.feed(digest)
         if length and arrival > counted:
             _note(seen, window, length)
             counted = arrival
 
 
-def _forget(places: dict[bytes, deque[int]], digest: bytes) -> None:
-    places[digest].popleft()
-    if not places[digest]:
-        del places[digest]
-
-
-def _note(seen: Looked, window: deque[tuple[int, bytes]], length: int) -> None:
+def _note(seen: Looked, window: deque[int], length: int) -> None:
     seen.near += length
     seen.batches += length if length >= TELLING else 0
     for at in range(length):
         if len(seen.pairs) < PAIRS:
-            seen.pairs.append([window[at - length][0], window[at - 2 * length][0]])
+            seen.pairs.append([window[at - length], window[at - 2 * length]])
 
 
 def _read_first(stream: Stream, seen: Looked) -> None:
