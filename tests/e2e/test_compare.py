@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.recorded_server import stream_url, wait_for_words
 from tests.recordings import unpack
 from tests.server_process import Server
 
@@ -26,21 +26,14 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     server.kill()
 
 
-def stream_url(page: Page, server: Server, name: str) -> str:
+def judged_url(page: Page, server: Server, name: str) -> str:
     """Once the whole world is read and judged."""
-    page.goto(f"{server.url}/")
-    base = re.match(r".*?/w/[^/]+", page.url)
-    assert base is not None
-    url = f"{base[0]}/streams/{name}/"
-    until = time.monotonic() + 20
-    while "protocol_violation" not in page.request.get(f"{base[0]}/streams/{BAD}/").text():
-        assert time.monotonic() < until, "the bad run was not judged"
-        time.sleep(0.1)
-    return url
+    wait_for_words(page, stream_url(page, server, BAD), "protocol_violation", "the bad run was not judged")
+    return stream_url(page, server, name)
 
 
 def test_from_a_bad_stream_to_the_good_one_and_through_the_differences(page, recorded):
-    page.goto(stream_url(page, recorded, BAD))
+    page.goto(judged_url(page, recorded, BAD))
 
     page.get_by_role("link", name="Compare…").click()
     page.locator(f'a[href*="{GOOD}"]').click()
@@ -66,7 +59,7 @@ def test_from_a_bad_stream_to_the_good_one_and_through_the_differences(page, rec
 
 
 def test_a_wrong_address_is_said_and_a_pasted_one_leads_on(page, recorded):
-    page.goto(stream_url(page, recorded, GOOD) + "compare/")
+    page.goto(judged_url(page, recorded, GOOD) + "compare/")
 
     page.get_by_label("With any stream").fill("nothing/here")
     page.keyboard.press("Enter")
@@ -85,7 +78,7 @@ def stream_url_of(page: Page, name: str) -> str:
 
 def test_on_a_phone_the_sides_stand_below_one_another(page, recorded):
     page.set_viewport_size({"width": 375, "height": 800})
-    page.goto(stream_url(page, recorded, GOOD) + f"compare/?with={BAD}")
+    page.goto(judged_url(page, recorded, GOOD) + f"compare/?with={BAD}")
 
     row = page.locator("tr.same").first
     first, second = (row.locator("td.half").nth(at).bounding_box() for at in (0, 1))

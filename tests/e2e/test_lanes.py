@@ -7,13 +7,11 @@ import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.request import Request, urlopen
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.probe_recordings import batches
-from tests.recordings import unpack
+from tests.recorded_server import serve_with_reports, stream_url, wait_for_words
 from tests.server_process import Server
 
 SDK, LABEL = "4.2.4", "probe-lat"
@@ -25,25 +23,15 @@ LONGER = "strm_01M803XXRMEFHXRQDT3NWX3SN6_user"  # c_eagerClose: fourteen chunks
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One server for this file: nothing here changes what it shows."""
     folder = tmp_path_factory.mktemp("lanes")
-    server = Server(unpack(SDK, LABEL, folder / "world"), folder / "data")
-    for batch in batches(SDK, LABEL):
-        headers = {"Content-Type": "application/json"}
-        with urlopen(Request(f"{server.url}/api/v1/probe", json.dumps(batch).encode(), headers)) as answer:
-            assert answer.status == 202
+    server = serve_with_reports(folder, SDK, LABEL)
     yield server
     server.kill()
 
 
 def open_lanes(page: Page, server: Server, name: str = NAME) -> None:
     """Once the reports have met their chunks."""
-    page.goto(f"{server.url}/")
-    base = re.match(r".*/w/[^/]+", page.url)
-    assert base is not None
-    url = f"{base[0]}/streams/{name}/"
-    until = time.monotonic() + 20
-    while "step only" not in page.request.get(f"{url}?part=lanes").text():
-        assert time.monotonic() < until, "no writer is known"
-        time.sleep(0.1)
+    url = stream_url(page, server, name)
+    wait_for_words(page, f"{url}?part=lanes", "step only", "no writer is known")
     page.goto(url)
     expect(page.locator("#lanes-zoom")).to_be_visible()
 

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.request import Request, urlopen
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.probe_recordings import batches
-from tests.recordings import unpack
+from tests.recorded_server import serve_with_reports, stream_url, wait_for_words
 from tests.server_process import Server
 
 SDK, LABEL = "4.2.4", "probe-lat"
@@ -25,25 +22,15 @@ TEXT = ['"nov"', '"o"', '" e"', '"2"', '"e"', '" ok"']
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One server for this file: nothing here changes what it shows."""
     folder = tmp_path_factory.mktemp("orders")
-    server = Server(unpack(SDK, LABEL, folder / "world"), folder / "data")
-    for batch in batches(SDK, LABEL):
-        headers = {"Content-Type": "application/json"}
-        with urlopen(Request(f"{server.url}/api/v1/probe", json.dumps(batch).encode(), headers)) as answer:
-            assert answer.status == 202
+    server = serve_with_reports(folder, SDK, LABEL)
     yield server
     server.kill()
 
 
 def open_orders(page: Page, server: Server) -> None:
     """Once the reports have met their chunks."""
-    page.goto(f"{server.url}/")
-    base = re.match(r".*?/w/[^/]+", page.url)
-    assert base is not None
-    url = f"{base[0]}/streams/{NAME}/"
-    until = time.monotonic() + 20
-    while "6 of 10 chunks" not in page.request.get(f"{url}?part=orders").text():
-        assert time.monotonic() < until, "the writer's order is not known"
-        time.sleep(0.1)
+    url = stream_url(page, server, NAME)
+    wait_for_words(page, f"{url}?part=orders", "6 of 10 chunks", "the writer's order is not known")
     page.goto(url)
     expect(page.locator("#orders .sum b")).to_have_text(
         re.compile("^6 of 10 chunks are not where their writer put them")
