@@ -2,6 +2,8 @@
 // findings change, seldom, and never while someone is at work in them.
 "use strict";
 
+import { parsed } from "./stream-window.js";
+
 const PAUSE = 3000; // ms between two
 const LONG = 2000; // chunks: of a longer stream only what the judgement changes is worth the work
 const IDS = ["rebuilt", "readers", "pace"]; // where they say how they are asked for again
@@ -23,9 +25,7 @@ function refresh() {
 async function replace(panel) {
   const answer = await fetch(location.pathname + panel.dataset.again);
   if (!answer.ok) return;
-  const holder = document.createElement("template");
-  holder.innerHTML = await answer.text();
-  const fresh = holder.content.getElementById(panel.id);
+  const fresh = parsed(await answer.text()).getElementById(panel.id);
   if (!fresh || !panel.isConnected || isBusy(panel)) return;
   panel.closest(".bare")?.classList.remove("bare"); // the first chunk of a stream that had none
   panel.replaceWith(fresh);

@@ -11,7 +11,6 @@ from functools import cached_property
 from dashboard.lib.clock import NS_PER_S
 from streams import queries
 from streams.models import Stream
-from streams.order import BEHIND, CLOSE2
 from streams.queries import ChunkRow
 from streams.search import Filter, filter_in, find
 
@@ -39,10 +38,6 @@ class Window:
     @cached_property
     def last(self) -> int:
         return self.rows[-1].arrival if self.rows else 0
-
-    @cached_property
-    def has_behind(self) -> bool:
-        return any(row.marks & (BEHIND | CLOSE2) for row in self.rows)
 
     @property
     def is_all(self) -> bool:
