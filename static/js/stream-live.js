@@ -171,6 +171,8 @@ function showWindow() {
   document.getElementById("more-before").hidden = !view.earlier || Boolean(view.filter);
   document.querySelector("#more-before a").href = `?before=${view.first}`;
   document.querySelector("[data-next-rows]").href = `?after=${view.last}`;
+  const these = document.querySelector("[data-these-rows]");
+  if (these) these.search = `?from=${view.first}&to=${view.last}`;
   pauseButton.hidden = !state.tail;
   if (view.filter) showLooked();
   showOnMap();

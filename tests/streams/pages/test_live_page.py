@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -243,6 +244,7 @@ def test_it_goes_to_a_position_and_to_a_place_on_the_map_without_loading_the_pag
     expect(page.locator("#chunk-351")).to_be_attached()
     page.get_by_role("link", name="First", exact=True).click()
     expect(page.locator("#chunk-1")).to_be_in_viewport()
+    expect(page.locator("[data-these-rows]")).to_have_attribute("href", re.compile(r"\?from=1&to=60$"))
     assert page.evaluate("window.same") is True
     page.reload()
     expect(page.locator("#chunk-1")).to_be_in_viewport()
