@@ -99,7 +99,7 @@ def through(world: Any, seen: list[Any]) -> None:
 
 
 def bench_whole() -> None:
-    from dashboard.worlds import ensure_local_world
+    from dashboard.worlds import ensure_world
     from streams.ingest import pull
     from streams.models import Chunk
 
@@ -109,7 +109,7 @@ def bench_whole() -> None:
         world = root / str(round_)
         files = make_world(world)
         reference.append(timed(partial(read_all, files)))
-        pk = ensure_local_world(str(world)).pk
+        pk = ensure_world(str(world)).pk
         ours.append(timed(partial(pull, pk, threading.Event())))
         assert Chunk.objects.filter(stream__world=pk).count() == CHUNKS
     report("whole path, 20,000 chunk files", ours, reference, "open and read")

@@ -140,10 +140,10 @@ def _serve(options: Options, port: int, note: str, beside: list[Callable[..., An
 
 def _local_world(options: Options) -> tuple[World, list[str]]:
     """The world to watch, and lines that say what it is."""
-    from dashboard.worlds import ensure_local_world, find_location
+    from dashboard.worlds import ensure_world, find_location
 
     location, found = find_location(options.world)
-    world = ensure_local_world(location)
+    world = ensure_world(location)
     return world, [found, *_about(world.location)]
 
 

@@ -13,6 +13,8 @@ from django.utils.text import slugify
 from dashboard.lib.clock import now_ns
 from dashboard.lib.database import clean, write_transaction
 from runs.models import World
+from runs.secrets import keep_secret
+from runs.worlds.base import place_of
 from runs.worlds.probe import ProbeWorld
 
 LOOKED_AT = ("./.workflow-data", "./.next/workflow-data")
@@ -36,20 +38,23 @@ def find_location(given: str | None) -> tuple[str, str]:
     return LOOKED_AT[0], f"found neither {' nor '.join(LOOKED_AT)}; waiting for {LOOKED_AT[0]} to appear"
 
 
-def ensure_local_world(location: str) -> World:
-    """The row of a local world: its real path is its identity."""
-    path = os.path.realpath(os.path.expanduser(location))
-    known = World.objects.filter(kind="local", location=clean(path, 4000)).first()
-    if known is not None:
-        return known
-    name = _name_of(Path(path))
-    return World.objects.create(
-        kind="local",
-        location=clean(path, 4000),
-        name=clean(name, 200),
-        slug=_free_slug(name),
+def ensure_world(given: str) -> World:
+    """The row of the world that is meant, by its place; its secret is kept where one was given.
+
+    Raises WorldError where nothing here reads such a world, SealError where its secret cannot be kept.
+    """
+    kind, place = place_of(given)
+    location = clean(place.location, 4000)
+    world = World.objects.filter(kind=kind, location=location).first() or World.objects.create(
+        kind=kind,
+        location=location,
+        name=clean(place.name, 200),
+        slug=_free_slug(place.name),
         created_ns=now_ns(),
     )
+    if place.secret:
+        keep_secret(world, place.secret)
+    return world
 
 
 def served_world() -> World | None:
@@ -84,15 +89,6 @@ def _new_probe_world(name: str) -> World:
     return World.objects.create(
         kind=ProbeWorld.kind, location=name, name=name, slug=_free_slug(name), created_ns=now_ns()
     )
-
-
-def _name_of(path: Path) -> str:
-    """`shop/.workflow-data` is the world of shop; any other directory goes by its own name."""
-    generic = {".workflow-data", "workflow-data", ".next", "data"}
-    for part in (path, *path.parents):
-        if part.name and part.name not in generic:
-            return part.name
-    return "local"
 
 
 def _free_slug(name: str) -> str:

@@ -20,6 +20,7 @@ from dashboard.lib.sealing import SealError, open_sealed, seal
 from runs.models import Decryption, Run, World, WorldKey
 from runs.payloads import RunKey, run_key
 from runs.queries import Key
+from runs.secrets import adapter_of
 from runs.worlds.base import WORLDS, WorldError
 from runs.worlds.base import World as Adapter
 
@@ -155,7 +156,7 @@ def _derived(kept: WorldKey, run: Run) -> bytes:
 
 
 def _from_adapter(run: Run) -> bytes | None:
-    return WORLDS.found[run.world.kind](run.world.location).run_key(run.run_id)
+    return adapter_of(run.world).run_key(run.run_id)
 
 
 def _purpose(world_id: int) -> str:

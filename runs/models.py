@@ -35,6 +35,9 @@ class World(models.Model):
     trouble = models.TextField(blank=True, default="")  # why it cannot be read; empty while it can
     trouble_since_ns = models.BigIntegerField(null=True)
     claimed_until_ns = models.BigIntegerField(default=0)  # one pull in flight per world
+    paused_ns = models.BigIntegerField(null=True)  # since when a person has it left alone
+    sealed = models.BinaryField(null=True)  # its password or token (`runs.secrets`)
+    facts = models.JSONField(default=list)  # what its adapter found out about it: `runs.worlds.base.Fact`
 
     class Meta:
         constraints: ClassVar = [

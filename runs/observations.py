@@ -118,6 +118,20 @@ class ChunkSeen(NamedTuple):
     problem: str = ""  # what is wrong with the stored bytes themselves, e.g. an empty file
 
 
+class ChunkTold(NamedTuple):
+    """Our own listener heard the world tell its readers of a chunk. The chunk may not be known yet, nor its stream.
+
+    `place` is its place among all that the listening session heard; what was told before the session began, or
+    after it was cut, has none. A world that tells of a chunk twice is two of these: readers heed the first.
+    """
+
+    stream: str
+    chunk_id: str
+    place: int
+    told_ns: int  # our clock
+    listener: str  # the session: one connection from its beginning to its end
+
+
 class WriteTried(NamedTuple):
     """One chunk of one call that writes to a stream (or a close), as the app's probe told it.
 
@@ -195,6 +209,7 @@ Observation: TypeAlias = (
     | StreamSeen
     | StreamListSeen
     | ChunkSeen
+    | ChunkTold
     | Unreadable
     | ReadableAgain
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from django.conf import settings
 from django.db.models import F, Q
@@ -20,7 +20,8 @@ from dashboard.lib.database import clean, write_transaction
 from runs.models import World
 from runs.observations import ChunkSeen, Observation, StreamSeen
 from runs.record import Batch, record
-from runs.worlds.base import WORLDS, Seen, WorldError, kinds_without
+from runs.secrets import adapter_of
+from runs.worlds.base import Seen, WorldError, kinds_without
 from runs.worlds.base import World as Adapter
 from streams import arrivals
 from streams.seen import refresh, remember
@@ -64,14 +65,6 @@ def _take_hints(world_id: int) -> tuple[bool, frozenset[str] | None]:
         return True, None if places is None else frozenset(places)
 
 
-def open_adapter(world: World) -> Adapter:
-    """The adapter of a world. Raises WorldError where no adapter of that kind is installed."""
-    kind = WORLDS.found.get(world.kind)
-    if kind is None:
-        raise WorldError(f"nothing here reads worlds of kind {world.kind!r}", permanent=True)
-    return kind(world.location)
-
-
 def pull(world_id: int, stop: threading.Event, changed: Callable[[], None] = lambda: None) -> None:
     """Read what a world has until there is nothing new; `changed` is called after each batch that brought something.
 
@@ -79,6 +72,8 @@ def pull(world_id: int, stop: threading.Event, changed: Callable[[], None] = lam
     because it looks for new hints again after it has given up its claim.
     """
     if world_id in _followed and world_id not in _hints:
+        return
+    if World.objects.filter(pk=world_id, paused_ns__isnull=False).exists():
         return
     while not stop.is_set():
         if not _claim(world_id):
@@ -121,7 +116,7 @@ def _pull_until_dry(world_id: int, stop: threading.Event, changed: Callable[[], 
     hinted, places = _take_hints(world_id)
     places = places if hinted else EVERYTHING
     try:
-        opened = _opened.get(world_id) or _opened.setdefault(world_id, _Opened(open_adapter(world), Seen()))
+        opened = _opened.get(world_id) or _opened.setdefault(world_id, _Opened(adapter_of(world), Seen()))
         with opened.lock:
             if (
                 opened.generation != world.generation
@@ -136,14 +131,22 @@ def _pull_until_dry(world_id: int, stop: threading.Event, changed: Callable[[], 
                     looked = {"looked_ns": began_ns}
                 hinted, places = _take_hints(world_id)
                 if not hinted:
-                    return {"read_ns": now_ns(), "trouble": "", "trouble_since_ns": None} | looked
+                    facts = [asdict(fact) for fact in opened.adapter.facts()]
+                    read = {"read_ns": now_ns(), "trouble": "", "trouble_since_ns": None, "facts": facts}
+                    return read | looked
     except WorldError as error:
-        _opened.pop(world_id, None)
+        _close(world_id)
         return _unreadable(world, str(error))
     except BaseException:
-        _opened.pop(world_id, None)  # its seen-set may be ahead of or behind the rows
+        _close(world_id)  # its seen-set may be ahead of or behind the rows
         raise
     return {}
+
+
+def _close(world_id: int) -> None:
+    opened = _opened.pop(world_id, None)
+    if opened is not None:
+        opened.adapter.close()
 
 
 def _read(
@@ -196,7 +199,8 @@ def _unreadable(world: World, message: str) -> dict[str, object]:
 
 def forget() -> None:
     """Drop what this process has open and was told to look at."""
-    _opened.clear()
+    for world_id in list(_opened):
+        _close(world_id)
     _hints.clear()
     _followed.clear()
 
@@ -207,7 +211,8 @@ def worlds_to_read() -> list[int]:
     unread = Q(read_ns=None) | Q(read_ns__lt=overdue)
     # A hint can be missed: before a write counts as lost, everything is looked at.
     doubtful = Q(pk__in=worlds_with_open_writes()) & (Q(looked_ns=None) | Q(looked_ns__lt=overdue))
-    late = World.objects.filter(unread | doubtful).exclude(kind__in=kinds_without("chunks"))
+    due = World.objects.filter(unread | doubtful, paused_ns=None)
+    late = due.exclude(kind__in=kinds_without("chunks"))
     found = list(late.values_list("pk", flat=True))
     for world_id in found:
         hint(world_id, EVERYTHING)
@@ -216,7 +221,7 @@ def worlds_to_read() -> list[int]:
 
 def follow(world_id: int, stop: threading.Event, enqueue: Callable[[int], None]) -> None:
     """Watch a world and ask for a pull whenever something may have changed. Returns when `stop` is set."""
-    adapter = open_adapter(World.objects.get(pk=world_id))
+    adapter = adapter_of(World.objects.get(pk=world_id))
     _followed.add(world_id)
     for places in adapter.watch(stop):
         hint(world_id, places)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from runs.secrets import adapter_of
 from runs.worlds.base import World, WorldError
-from streams.ingest import open_adapter
 from streams.models import Chunk, Stream
 
 
@@ -34,7 +34,7 @@ def payloads_of(stream: Stream) -> Callable[[Chunk], bytes]:
         if len(data) >= row.size:
             return data
         try:
-            opened[:] = opened or [open_adapter(stream.world)]
+            opened[:] = opened or [adapter_of(stream.world)]
             return opened[0].fetch_chunk(stream.name, row.chunk_id)
         except WorldError:
             return data

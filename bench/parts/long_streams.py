@@ -114,9 +114,9 @@ def make(root: Path, sizes: tuple[int, ...]) -> None:
 
     django.setup()
     call_command("migrate", verbosity=0)
-    from dashboard.worlds import ensure_local_world
+    from dashboard.worlds import ensure_world
 
-    world = ensure_local_world(str(root / "world"))
+    world = ensure_world(str(root / "world"))
     for size in sizes:
         began = time.perf_counter()
         _store(world, size)

@@ -22,7 +22,8 @@ from runs.pages._links import Places
 from runs.pages._place import Asked, Place, asked_in
 from runs.pages._stored import Column, Stored, part_of, take_apart
 from runs.pages._values import node_html, view
-from runs.worlds.base import WORLDS, WorldError
+from runs.secrets import adapter_of
+from runs.worlds.base import WorldError
 
 WORDS = ("input", "output", "error")
 
@@ -71,7 +72,7 @@ def _find(world: World, run: Run, of: str, asked: Asked, *, wants_file: bool) ->
     parts, trouble = take_apart(bytes(stored)), ""
     if parts.is_head and (asked.whole or wants_file):
         try:
-            adapter = WORLDS.found[world.kind](world.location)
+            adapter = adapter_of(world)
             parts = take_apart(adapter.fetch_payload(parts.pointer))
         except WorldError as error:
             trouble = (

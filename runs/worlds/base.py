@@ -48,15 +48,62 @@ class Seen:
         return (known is not None and chunk_id in known) or stream in self.pruned_streams
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a person typed, taken apart: `location` identifies the world and holds no secret."""
+
+    location: str
+    name: str  # how it may be called, e.g. the name of the database
+    secret: str = ""  # a password or token that stood in what was typed
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One thing that an adapter found out about its world, for the page of worlds."""
+
+    label: str
+    value: str
+    hint: str = ""  # what it means, or what a person can do about it
+    is_warning: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was tried of a world. `ok` is None where it could not be tried, or is not needed."""
+
+    name: str
+    ok: bool | None
+    message: str
+    fix: str = ""  # a command or sentence that mends it
+
+
 class World(ABC):
-    """Reads one kind of world. It never writes to it, never touches a model, and holds no connection open."""
+    """Reads one kind of world. It never writes to it and never touches a model.
+
+    One instance lives as long as its process reads the world; `read` and `watch` of one world may be called on
+    different instances, in different threads.
+    """
 
     kind: ClassVar[str]
     label: ClassVar[str]
     supplies: ClassVar[frozenset[str]] = frozenset()  # evidence detectors may ask for, e.g. "stream_list"
+    example: ClassVar[str] = ""  # what a person may type, e.g. postgres://reader@host/database
+    secret_label: ClassVar[str] = ""  # what its secret is called, e.g. "password"; empty where it has none
+    secret_variable: ClassVar[str] = ""  # where the secret is looked for when none is stored
+    is_read_where_watched: ClassVar[bool] = (
+        False  # its watcher learns what only the reader beside it can store
+    )
 
-    def __init__(self, location: str) -> None:
-        self.location = location
+    def __init__(self, location: str, secret: str = "") -> None:
+        self.location, self.secret = location, secret
+
+    @classmethod
+    def parse(cls, given: str) -> Place | None:
+        """What a person typed, if it names a world of this kind. Raises WorldError where it does, wrongly.
+
+        A URL of another scheme is None; a path is what the local world takes when no other kind does.
+        """
+        return None
 
     @abstractmethod
     def read(self, seen: Seen, hints: frozenset[str] | None = None) -> Iterator[list[Observation]]:
@@ -82,6 +129,23 @@ class World(ABC):
     def fetch_payload(self, pointer: str) -> bytes:
         """A value that was too large to copy, by the pointer stored with its head. Raises WorldError."""
         raise WorldError(f"a {self.label} keeps no value at {pointer}", permanent=True)
+
+    def facts(self) -> tuple[Fact, ...]:
+        """What this instance has found out about its world so far; asked after each read. Never raises."""
+        return ()
+
+    def check(self) -> Iterator[Check]:
+        """Try one by one what reading needs, from reaching the world to each right. Never raises WorldError."""
+        try:
+            for _batch in self.read(Seen(), frozenset()):
+                break
+        except WorldError as error:
+            yield Check("readable", False, str(error))
+        else:
+            yield Check("readable", True, "it can be read")
+
+    def close(self) -> None:  # noqa: B027 - most kinds hold nothing open
+        """Let go of connections; the instance is not used again."""
 
     def run_key(self, run_id: str) -> bytes | None:
         """The 32-byte key of a run's encrypted values, where the world itself hands it out. Raises WorldError.
@@ -114,6 +178,21 @@ def stored_bytes(value: Any, pointer: str) -> bytes | None:
 
 
 WORLDS: Registry[World] = Registry(World, "runs.worlds")  # type: ignore[type-abstract]
+
+
+def place_of(given: str) -> tuple[str, Place]:
+    """The kind and place of what a person typed: a URL of a kind that takes it, else a path of a local world.
+
+    Raises WorldError where it is a URL that no kind takes, or one that its kind cannot read.
+    """
+    for kind, world in WORLDS.found.items():
+        place = world.parse(given) if kind != "local" else None
+        if place is not None:
+            return kind, place
+    local = WORLDS.found["local"].parse(given)
+    if local is None:
+        raise WorldError(f"nothing here reads {given!r}", permanent=True)
+    return "local", local
 
 
 def supplies_of(kind: str) -> frozenset[str]:

@@ -39,8 +39,8 @@ class BundleWorld(World):
     label = "bundle, read-only"
     supplies = frozenset({"chunks", "stream_list"})
 
-    def __init__(self, location: str) -> None:
-        super().__init__(location)
+    def __init__(self, location: str, secret: str = "") -> None:
+        super().__init__(location, secret)
         self._read: tuple[int, int, int] | None = None  # the version of the file that was read to its end
 
     def read(self, seen: Seen, hints: frozenset[str] | None = None) -> Iterator[list[Observation]]:

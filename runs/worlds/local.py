@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from collections.abc import Iterator
+from pathlib import PurePath
 from threading import Event as StopEvent
 from typing import Any
 
@@ -21,9 +23,12 @@ from runs.worlds._local_look import CHUNKS, SUFFIXES, Lifted, Look, usable_id
 from runs.worlds._local_read import Reading, batches
 from runs.worlds._local_records import RECORD_MAX, parse_record, unwrapped
 from runs.worlds._local_watch import follow, took
-from runs.worlds.base import Seen, World, WorldError
+from runs.worlds.base import Place, Seen, World, WorldError
 
 __all__ = ["LocalWorld", "describe", "looks_like_world"]
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?!\\)")
+_GENERIC = frozenset({".workflow-data", "workflow-data", ".next", "data"})
 
 
 class LocalWorld(World):
@@ -32,10 +37,19 @@ class LocalWorld(World):
     kind = "local"
     label = "local world"
     supplies = frozenset({"chunks", "stream_list"})
+    example = "./.workflow-data"
 
-    def __init__(self, location: str) -> None:
-        super().__init__(location)
+    def __init__(self, location: str, secret: str = "") -> None:
+        super().__init__(location, secret)
         self._lifted: Lifted = {}
+
+    @classmethod
+    def parse(cls, given: str) -> Place | None:
+        """Any path, by its real one; a URL is none."""
+        if _URL.match(given):
+            return None
+        path = os.path.realpath(os.path.expanduser(given))
+        return Place(path, name_of(path))
 
     def read(self, seen: Seen, hints: frozenset[str] | None = None) -> Iterator[list[Observation]]:
         root = root_of(self.location)
@@ -89,6 +103,14 @@ class LocalWorld(World):
         if fields is None:
             raise WorldError(f"{printable(pointer)} is no longer in the world")
         return _whole(unwrapped(fields))
+
+
+def name_of(path: str) -> str:
+    """`shop/.workflow-data` is the world of shop; any other directory goes by its own name."""
+    place = PurePath(path)
+    return next(
+        (one.name for one in (place, *place.parents) if one.name and one.name not in _GENERIC), "local"
+    )
 
 
 def root_of(location: str) -> str:

@@ -16,7 +16,8 @@ from runs.pages._links import links_in
 from runs.pages._place import Asked, Place, asked_in, number_in
 from runs.pages._stored import Stored
 from runs.pages._values import Shown, node_html, view
-from runs.worlds.base import WORLDS, WorldError
+from runs.secrets import adapter_of
+from runs.worlds.base import WorldError
 from streams.models import Chunk, Stream
 from streams.order import mark_names
 from streams.pages._find import find_chunk
@@ -78,7 +79,7 @@ def _data(stream: Stream, found: Chunk, asked: Asked) -> tuple[bytes, str]:
         return data, ""
     world = stream.world
     try:
-        return WORLDS.found[world.kind](world.location).fetch_chunk(stream.name, found.chunk_id), ""
+        return adapter_of(world).fetch_chunk(stream.name, found.chunk_id), ""
     except WorldError as error:
         return data, (
             f"Only the first {len(data):,} of {found.size:,} bytes are kept here, and the world cannot give"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dashboard.anomalies.detect import judge_world
-from dashboard.worlds import ensure_local_world
+from dashboard.worlds import ensure_world
 from runs.models import Run, Unreadable
 from streams import ingest
 from streams.models import Chunk, Stream
@@ -54,7 +54,7 @@ def put(path: Path, content: bytes) -> Path:
 
 def read(path: Path) -> None:
     """Read and judge a world."""
-    row = ensure_local_world(str(path))
+    row = ensure_world(str(path))
     ingest.hint(row.pk, ingest.EVERYTHING)
     ingest.pull(row.pk, threading.Event())
     judge_world(row.pk, threading.Event())

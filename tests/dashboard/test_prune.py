@@ -9,7 +9,7 @@ from dashboard.anomalies.detect import judge_world
 from dashboard.anomalies.models import Anomaly, Finding
 from dashboard.lib.clock import NS_PER_S, now_ns
 from dashboard.prune import Keep, parse_keep, prune
-from dashboard.worlds import ensure_local_world
+from dashboard.worlds import ensure_world
 from runs.models import Event, Run, Step
 from streams import ingest
 from streams.models import Chunk, Stream, Write, Writer
@@ -19,7 +19,7 @@ from tests.recordings import unpack
 @pytest.fixture
 def world(db, tmp_path, monkeypatch):
     monkeypatch.setattr(ingest, "_opened", {})
-    world = ensure_local_world(str(unpack("4.8.9", "plain", tmp_path)))
+    world = ensure_world(str(unpack("4.8.9", "plain", tmp_path)))
     ingest.pull(world.pk, threading.Event())
     judge_world(world.pk, threading.Event())
     return world

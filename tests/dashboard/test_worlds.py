@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from dashboard.worlds import ensure_local_world, find_location
+from dashboard.worlds import ensure_world, find_location
 
 
 @pytest.fixture
@@ -35,18 +35,14 @@ def test_it_waits_where_nothing_is_yet(nowhere):
 def test_a_world_is_its_real_path(nowhere):
     (nowhere / "shop/.workflow-data").mkdir(parents=True)
     (nowhere / "link").symlink_to(nowhere / "shop/.workflow-data")
-    world = ensure_local_world("shop/.workflow-data")
-    assert (
-        ensure_local_world("link").pk
-        == ensure_local_world(str(nowhere / "shop" / ".workflow-data/")).pk
-        == world.pk
-    )
+    world = ensure_world("shop/.workflow-data")
+    assert ensure_world("link").pk == ensure_world(str(nowhere / "shop" / ".workflow-data/")).pk == world.pk
     assert (world.name, world.slug) == ("shop", "shop")
 
 
 @pytest.mark.django_db
 def test_worlds_of_the_same_name_get_slugs_of_their_own(nowhere):
-    first, second = ensure_local_world("a/shop"), ensure_local_world("b/shop")
-    hostile = ensure_local_world("c/<b>\n✓")
+    first, second = ensure_world("a/shop"), ensure_world("b/shop")
+    hostile = ensure_world("c/<b>\n✓")
     assert (first.slug, second.slug) == ("shop", "shop-2")
     assert hostile.slug == "b"

@@ -8,11 +8,12 @@ from collections.abc import Iterator
 import pytest
 
 from dashboard.lib.clock import NS_PER_S, now_ns
-from dashboard.worlds import ensure_local_world
+from dashboard.worlds import ensure_world
 from runs.models import Event, Hook, Run, Step, Unreadable, Wait, World
 from runs.observations import ChunkSeen, Observation, ReadableAgain, RunSeen, StepSeen
 from runs.observations import Unreadable as UnreadableSeen
 from runs.worlds.base import Seen, WorldError, digest_of
+from runs.worlds.base import World as Adapter
 from streams import ingest
 from streams.models import Chunk, Stream
 from tests.recordings import SDKS, scenarios, unpack
@@ -21,12 +22,13 @@ NAME = "strm_01M803XX9EKPGB0DR66MWJRZ8Z_user"
 NEVER = threading.Event()
 
 
-class Scripted:
+class Scripted(Adapter):
     """An adapter that yields what a test puts into it, as often as it is asked."""
 
     supplies = frozenset({"chunks", "stream_list"})
 
     def __init__(self, *batches: list[Observation]) -> None:
+        super().__init__("/w")
         self.batches, self.asked = list(batches), []
         self.error: Exception | None = None
 
@@ -35,6 +37,12 @@ class Scripted:
         if self.error:
             raise self.error
         yield from self.batches
+
+    def watch(self, stop: threading.Event) -> Iterator[frozenset[str] | None]:
+        return iter(())
+
+    def fetch_chunk(self, stream: str, chunk_id: str) -> bytes:
+        return b""
 
 
 @pytest.fixture
@@ -48,7 +56,7 @@ def world(monkeypatch, db) -> World:
 @pytest.fixture
 def adapter(monkeypatch) -> Scripted:
     scripted = Scripted()
-    monkeypatch.setattr(ingest, "open_adapter", lambda world: scripted)
+    monkeypatch.setattr(ingest, "adapter_of", lambda world: scripted)
     return scripted
 
 
@@ -62,7 +70,7 @@ def run_seen(status: str, source_ns: int) -> RunSeen:
 
 @pytest.mark.parametrize("sdk", SDKS)
 def test_it_stores_all_that_a_recorded_world_holds(world, tmp_path, sdk):
-    pk = ensure_local_world(str(unpack(sdk, "plain", tmp_path))).pk
+    pk = ensure_world(str(unpack(sdk, "plain", tmp_path))).pk
     ingest.pull(pk, NEVER)
     expected = {run: one for one in scenarios(sdk, "plain") for run in one["runIds"]}
     assert {r.run_id: r.status for r in Run.objects.filter(world=pk)} == {
@@ -77,7 +85,7 @@ def test_it_stores_all_that_a_recorded_world_holds(world, tmp_path, sdk):
 
 
 def test_reading_again_changes_nothing(world, tmp_path):
-    pk = ensure_local_world(str(unpack("4.8.9", "plain", tmp_path))).pk
+    pk = ensure_world(str(unpack("4.8.9", "plain", tmp_path))).pk
     ingest.pull(pk, NEVER)
     before = (Chunk.objects.count(), Event.objects.count(), World.objects.get(pk=pk).generation)
     ingest.hint(pk, ingest.EVERYTHING)

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from dashboard.worlds import ensure_local_world
+from dashboard.worlds import ensure_world
 from runs.models import World
 
 
@@ -23,6 +23,6 @@ class Command(BaseCommand):
             if not options["location"]:
                 self.stderr.write("tailrace worlds add needs a directory")
                 raise SystemExit(64)
-            ensure_local_world(options["location"])
+            ensure_world(options["location"])
         for world in World.objects.order_by("pk"):
             self.stdout.write(f"{world.slug}\t{world.kind}\t{world.location}\t{world.trouble or 'ok'}")

@@ -10,7 +10,7 @@ from dashboard.anomalies import queries
 from dashboard.anomalies.detect import judge_world
 from dashboard.anomalies.detect_runs import judge_runs
 from dashboard.anomalies.models import Anomaly, Checkpoint, Finding
-from dashboard.worlds import ensure_local_world
+from dashboard.worlds import ensure_world
 from runs.models import Run
 from streams import ingest
 from streams.models import Stream
@@ -20,7 +20,7 @@ from tests.recordings import unpack
 @pytest.fixture
 def world(db, tmp_path, monkeypatch):
     monkeypatch.setattr(ingest, "_opened", {})
-    world = ensure_local_world(str(unpack("4.2.4", "probe-lat", tmp_path)))
+    world = ensure_world(str(unpack("4.2.4", "probe-lat", tmp_path)))
     ingest.pull(world.pk, threading.Event())
     judge_world(world.pk, threading.Event())
     judge_runs(world.pk, threading.Event())

@@ -14,7 +14,7 @@ from dashboard.anomalies.run_rows import run_facts
 from dashboard.anomalies.scan import open_world
 from dashboard.anomalies.survey import survey_of
 from dashboard.lib.clock import now_ns
-from dashboard.worlds import ensure_local_world
+from dashboard.worlds import ensure_world
 from runs.models import Event, Run
 from streams import ingest
 from tests.factories import devalue, make_event, make_run, make_step, make_wait, make_world
@@ -29,7 +29,7 @@ CLOCK = WorldClock(1, 1)
 def test_rows_and_observations_say_the_same_of_every_recorded_run(sdk, tmp_path, monkeypatch):
     monkeypatch.setattr(ingest, "_opened", {})
     place = str(unpack(sdk, "plain", tmp_path))
-    world = ensure_local_world(place)
+    world = ensure_world(place)
     ingest.pull(world.pk, threading.Event())
     scanned = {one.run_id: one for one in survey_of(open_world(place)).run_facts()}
     stored = [run_facts(run, CLOCK, now_ns()) for run in Run.objects.all()]
