@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -43,6 +44,17 @@ def secret(name: str, shortest: int) -> str:
     value = text(name)
     if value and len(value) < shortest:
         raise ImproperlyConfigured(f"{name} has {len(value)} characters, it must have at least {shortest}")
+    return value
+
+
+def base_url(name: str) -> str:
+    """An http or https address without a slash at its end; empty where it is not set."""
+    value = text(name).rstrip("/")
+    parts = urlsplit(value)
+    if value and (
+        parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment
+    ):
+        raise ImproperlyConfigured(f"{name}={value!r} is no address such as https://tailrace.example.org")
     return value
 
 

@@ -37,3 +37,18 @@ def test_it_reads_ages_and_sizes_and_nothing_else():
     assert env.duration("90 m") == 5400
     assert env.size("1.5GB") == 1_500_000_000
     assert env.duration("2GB") is env.size("30d") is env.duration("") is None
+
+
+@pytest.mark.parametrize("value", ["https://tailrace.example.org", "http://10.0.0.7:8000/tailrace/"])
+def test_it_reads_the_address_that_people_use(monkeypatch, value):
+    monkeypatch.setenv("TAILRACE_X", value)
+    assert env.base_url("TAILRACE_X") == value.rstrip("/")
+
+
+@pytest.mark.parametrize(
+    "value", ["tailrace.example.org", "ftp://x", "https://", "https://x/?a=b", "javascript:alert(1)"]
+)
+def test_an_address_that_is_none_is_an_error_that_names_the_variable(monkeypatch, value):
+    monkeypatch.setenv("TAILRACE_X", value)
+    with pytest.raises(ImproperlyConfigured, match="TAILRACE_X"):
+        env.base_url("TAILRACE_X")
