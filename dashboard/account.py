@@ -21,7 +21,7 @@ from django.urls import path
 
 OWNER = "owner"
 ONE_TIME = "password is for one use"  # the group of those who must choose a password first
-_OPEN_PATHS = ("/account/sign-in/", "/static/", "/health/live", "/health/ready")
+_OPEN_PATHS = ("/account/sign-in/", "/alerts/mute/", "/static/", "/health/live", "/health/ready")
 _ACCOUNT_PATHS = ("/account/",)
 _OWN_CHECK = ("/api/v1/probe",)  # exactly this path: the view asks for a token
 

@@ -15,11 +15,13 @@ from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E402
 from django.urls import path  # noqa: E402
 
+from dashboard.alerts.socket import AlertSocket  # noqa: E402
 from streams.consumers import StreamSocket, WorldSocket  # noqa: E402
 from streams.worlds_socket import WorldsSocket  # noqa: E402
 
 sockets = URLRouter(
     [
+        path("ws/alerts/", AlertSocket.as_asgi()),
         path("ws/worlds/", WorldsSocket.as_asgi()),
         path("ws/w/<str:slug>/", WorldSocket.as_asgi()),
         path("ws/w/<str:slug>/streams/<str:name>/", StreamSocket.as_asgi()),

@@ -11,6 +11,8 @@ from datetime import timedelta
 
 from celery import Celery
 
+from dashboard.alerts import bell
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
 
 app = Celery("tailrace")
@@ -54,9 +56,18 @@ def judge(world_id: int) -> None:
 
 
 @app.task
+def alert() -> None:
+    """Route what was committed about anomalies, and send what is due."""
+    from dashboard.alerts.work import work
+
+    work(stopping)
+
+
+@app.task
 def sweep() -> None:
     """Ask for a look at every world not read for a while, and for what is due to be judged (again)."""
-    from dashboard.anomalies import life, redetect
+    from dashboard.alerts import outbox
+    from dashboard.anomalies import life, limit_learning, redetect
     from dashboard.anomalies.detect import worlds_to_judge
     from dashboard.anomalies.detect_runs import worlds_with_runs_to_judge
     from dashboard.prune import prune_if_due
@@ -71,8 +82,11 @@ def sweep() -> None:
     for world_id in {*worlds_to_judge(), *worlds_with_runs_to_judge()}:
         ask_for_judging(world_id)
     life.wake()
+    alert.delay()
+    outbox.forget_old()
     forget_applied()
     prune_if_due()
+    limit_learning.look()
 
 
 _waiting: set[int] = set()  # worlds whose judging is enqueued by this process and has not begun
@@ -83,3 +97,10 @@ def ask_for_judging(world_id: int) -> None:
     if world_id not in _waiting:
         _waiting.add(world_id)
         judge.delay(world_id)
+
+
+def _ask_for_alerts() -> None:
+    alert.delay()
+
+
+bell.answer_with(_ask_for_alerts)

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 from django.core.exceptions import ImproperlyConfigured
 
+from dashboard.lib import outbound
 from dashboard.prune import parse_keep
 
 
@@ -52,4 +53,13 @@ def check_open_door(app_configs: Any, **_: Any) -> list[CheckMessage]:
                 id="tailrace.E003",
             )
         ]
+    return []
+
+
+@register()
+def check_outbound(app_configs: Any, **_: Any) -> list[CheckMessage]:
+    try:
+        outbound.allowed()
+    except ImproperlyConfigured as error:
+        return [Error(str(error), hint="Name hosts, addresses or networks: 10.0.0.0/8.", id="tailrace.E004")]
     return []

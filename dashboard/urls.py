@@ -8,6 +8,7 @@ from dashboard.lib.pages import urlpatterns_of
 
 urlpatterns = [
     *urlpatterns_of("dashboard.pages"),
+    *urlpatterns_of("dashboard.alerts.pages"),
     *urlpatterns_of("dashboard.anomalies.pages"),
     *urlpatterns_of("runs.pages"),
     *urlpatterns_of("streams.pages"),

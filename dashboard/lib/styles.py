@@ -11,7 +11,7 @@ from typing import NamedTuple
 from django.contrib.staticfiles import finders
 from django.urls import reverse
 
-EVERY_PAGE = ("tokens", "base", "parts", "tables")
+EVERY_PAGE = ("tokens", "base", "parts", "tables", "alert-toast")
 
 
 class Sheet(NamedTuple):

@@ -40,7 +40,8 @@ _NAV = {
     **dict.fromkeys(("inbox", "inbox-all", "anomaly", "anomaly-kinds", "anomaly-kind"), "anomalies"),
     **dict.fromkeys(("audit", "audit-all"), "audit"),
     **dict.fromkeys(("connect", "connect-any"), "connect"),
-    **dict.fromkeys(("world-settings", "decryptions"), "settings"),
+    **dict.fromkeys(("world-settings", "decryptions", "thresholds"), "settings"),
+    **dict.fromkeys(("worlds", "world-add", "world-test"), "worlds"),
 }
 
 
