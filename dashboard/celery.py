@@ -67,7 +67,7 @@ def alert() -> None:
 def sweep() -> None:
     """Ask for a look at every world not read for a while, and for what is due to be judged (again)."""
     from dashboard.alerts import outbox
-    from dashboard.anomalies import life, limit_learning, redetect
+    from dashboard.anomalies import life, redetect, threshold_learning
     from dashboard.anomalies.detect import worlds_to_judge
     from dashboard.anomalies.detect_runs import worlds_with_runs_to_judge
     from dashboard.prune import prune_if_due
@@ -86,7 +86,7 @@ def sweep() -> None:
     outbox.forget_old()
     forget_applied()
     prune_if_due()
-    limit_learning.look()
+    threshold_learning.look()
 
 
 _waiting: set[int] = set()  # worlds whose judging is enqueued by this process and has not begun

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import or_
 from typing import Any, TypeVar
 
-from django.db.models import F, Model
+from django.db.models import F, Model, Q
 
 from dashboard.lib.clock import NS_PER_MS, now_ns
 from dashboard.lib.database import clean
@@ -33,16 +35,19 @@ from runs.observations import (
 
 ID = 255
 TEXT = 1000
+RUNS_AT_ONCE = 100  # named in one question
 M = TypeVar("M", bound=Model)
 T = TypeVar("T")
 
 
 @dataclass(slots=True)
 class Recorded:
-    """What a batch changed: runs by id, those whose state or stream list changed, and whether anything did."""
+    """What a batch changed: runs by id, those whose streams are to be judged again, and whether anything did."""
 
     runs: dict[str, Run] = field(default_factory=dict)
-    restated: set[int] = field(default_factory=set)  # primary keys of runs whose status or list changed
+    # Primary keys of runs whose status or stream list changed, or a step of which began once more: what is said of
+    # their streams rests on that.
+    restated: set[int] = field(default_factory=set)
     changed: bool = False
 
 
@@ -70,6 +75,7 @@ def record(world: World, batch: Batch) -> Recorded:
     _record_waits(batch.of(WaitSeen), done)
     _record_lists(batch.of(StreamListSeen), done)
     _record_events(batch.of(EventSeen), done)
+    _restate_retried(batch, done)
     _record_unreadable(world, batch.of(UnreadableSeen), batch.of(ReadableAgain), done)
     _count_changes(batch, done)
     return done
@@ -239,6 +245,26 @@ def _record_events(seen: list[EventSeen], done: Recorded) -> None:
     if rows:
         Event.objects.bulk_create(rows, ignore_conflicts=True, batch_size=500)
         done.changed = True
+
+
+def _restate_retried(batch: Batch, done: Recorded) -> None:
+    """Steps that are tried again, or began once more: by the event of the retry, or by an attempt beyond the first.
+
+    A second beginning is told by the row of its step, one look at an index: to count events, the whole log of the
+    run would be read. Whichever of the row and the event comes last finds the other.
+    """
+    events = batch.of(EventSeen)
+    asked: dict[int, set[str]] = {}
+    done.restated |= {_run_of(done, one.run_id).pk for one in events if one.type == "step_retrying"}
+    begun = [(one.run_id, one.correlation_id) for one in events if one.type == "step_started"]
+    begun += [(one.run_id, one.step_id) for one in batch.of(StepSeen) if (one.attempt or 0) > 1]
+    for run_id, step_id in begun:
+        asked.setdefault(_run_of(done, run_id).pk, set()).add(clean(step_id, ID))
+    left = [(run, steps) for run, steps in asked.items() if run not in done.restated]
+    for first in range(0, len(left), RUNS_AT_ONCE):
+        some = left[first : first + RUNS_AT_ONCE]
+        of_runs = reduce(or_, (Q(run=run, step_id__in=steps) for run, steps in some))
+        done.restated.update(Step.objects.filter(of_runs, attempt__gt=1).values_list("run_id", flat=True))
 
 
 def _record_unreadable(

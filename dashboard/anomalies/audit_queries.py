@@ -19,6 +19,7 @@ from django.db.models import BigIntegerField, Case, Count, ExpressionWrapper, F,
 from dashboard.anomalies.audit import Cube, Group, Kind, Subject
 from dashboard.anomalies.models import Checkpoint, Finding, RunCheckpoint
 from dashboard.lib.clock import NS_PER_S, now_ns
+from runs.managed import KNOWN, removing
 from runs.models import Run, World
 from streams.models import Stream
 from streams.verdicts import Level
@@ -89,7 +90,7 @@ def _take(world_id: int | None, generation: int) -> Taken:
 
 
 def _generation(world_id: int | None) -> int:
-    worlds = World.objects.all() if world_id is None else World.objects.filter(pk=world_id)
+    worlds = World.objects.filter(KNOWN) if world_id is None else World.objects.filter(pk=world_id)
     return worlds.aggregate(sum=Sum("generation"))["sum"] or 0
 
 
@@ -150,7 +151,10 @@ def _count_findings(cube: Cube, world_id: int | None) -> None:
 
 
 def _of(rows: QuerySet[Any], world: str, world_id: int | None) -> QuerySet[Any]:
-    return rows if world_id is None else rows.filter(**{world: world_id})
+    """Of one world, else of all that are not being removed."""
+    return (
+        rows.exclude(**{f"{world}__in": removing()}) if world_id is None else rows.filter(**{world: world_id})
+    )
 
 
 def _grouped(rows: QuerySet[Any], run: str, time_ns: str, *more: str) -> QuerySet[Any]:

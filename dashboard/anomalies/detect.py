@@ -9,14 +9,22 @@ from __future__ import annotations
 import logging
 import threading
 from collections import OrderedDict
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 
 from django.db.models import F, Q, QuerySet
 
-from dashboard.anomalies import life
+from dashboard.anomalies import life, threshold_values
 from dashboard.anomalies.detectors.base import DETECTORS, Found, NotChecked
+from dashboard.anomalies.detectors.live_reader_diverges import longest_read
+from dashboard.anomalies.due import is_due, time_in
+from dashboard.anomalies.groups import group_of_stream
 from dashboard.anomalies.judge import StreamJudge, Verdict
-from dashboard.anomalies.models import Checkpoint, Finding
+from dashboard.anomalies.models import Anomaly, Checkpoint, Finding
+from dashboard.anomalies.reevaluate import NEVER, SET_BACK
+from dashboard.anomalies.threshold_changes import reason_for
+from dashboard.anomalies.threshold_values import thresholds_of, version_of
+from dashboard.anomalies.thresholds import Thresholds
 from dashboard.lib import doorbell
 from dashboard.lib.clock import now_ns
 from dashboard.lib.database import clean, write_transaction
@@ -30,6 +38,7 @@ from streams.ingest import ring_stream
 from streams.ledger import WriteLedger
 from streams.matching import join
 from streams.models import Chunk, Stream
+from streams.notes import told_of
 from streams.order import BEHIND
 from streams.write_queries import lossy_processes
 from streams.writes import facts_since, streams_of_steps
@@ -45,7 +54,8 @@ class _Fed:
     """A judge and how far it has been fed."""
 
     renumbered: int
-    judge: StreamJudge = field(default_factory=StreamJudge)
+    thresholds: Thresholds
+    judge: StreamJudge
     last_chunk_id: str = ""
     writes: WriteLedger = field(default_factory=WriteLedger)
     write_revision: int = 0
@@ -57,8 +67,8 @@ _locks: dict[int, threading.Lock] = {}
 
 def _dirty() -> QuerySet[Stream]:
     never = Q(checkpoint=None)
-    due = Q(checkpoint__due_ns__lte=now_ns())
-    return Stream.objects.filter(never | ~Q(checkpoint__changes=F("changes")) | due, pruned_ns=None)
+    due = is_due("checkpoint__due_ns", "world", now_ns()) | Q(checkpoint__due_ns=SET_BACK)
+    return Stream.objects.filter(never | ~Q(checkpoint__changes=F("changes")) | due, pruned_ns=None, world__removing_ns=None)
 
 
 def worlds_to_judge() -> list[int]:
@@ -87,13 +97,17 @@ def judge_world(world_id: int, stop: threading.Event) -> None:
 def _judge_stream(stream_id: int) -> None:
     stream = _joined(stream_id)
     repeats.look(stream)
-    fed = _feed(stream)
-    facts = replace(stream_facts(stream), writes=_read_writes(stream, fed))
-    verdict = fed.judge.judge(facts, now_ns(), supplies_of(stream.world.kind))
+    counting = thresholds_of(stream.world_id)
+    fed = _feed(stream, counting.of(stream.run.workflow if stream.run else ""))
+    told = told_of(stream, longest_read(is_closed=stream.close_count > 0))
+    facts = replace(stream_facts(stream), writes=_read_writes(stream, fed), told=told)
+    verdict = fed.judge.judge(facts, time_in(stream.world, now_ns()), supplies_of(stream.world.kind))
     if Stream.objects.values_list("renumbered", flat=True).get(pk=stream_id) != fed.renumbered:
         _judges.pop(stream_id, None)  # renumbered while it was read: what was fed was no one order
         return
     with write_transaction():
+        if version_of(stream.world_id) != counting.version:
+            return  # a threshold was changed since; the stream is still to be judged
         advance = mark_moved(stream_id, verdict.moved)
         changed = _store(stream, verdict)
         changed |= _settle(stream, verdict)
@@ -115,37 +129,32 @@ def _joined(stream_id: int) -> Stream:
     return stream
 
 
-def _feed(stream: Stream) -> _Fed:
+def _feed(stream: Stream, thresholds: Thresholds) -> _Fed:
     fed = _judges.pop(stream.pk, None)
-    if fed is None or fed.renumbered != stream.renumbered:
-        fed = _Fed(stream.renumbered)
-    rows = Chunk.objects.filter(stream=stream, chunk_id__gt=fed.last_chunk_id).order_by("chunk_id")
-    columns = (
-        "chunk_id",
-        "arrival",
-        "position",
-        "is_close",
-        "marks",
-        "size",
-        "stored_ns",
-        "minted_ms",
-        "data",
-    )
-    for chunk_id, arrival, position, is_close, marks, size, stored, minted, data in rows.values_list(
-        *columns
-    ).iterator(chunk_size=1000):
-        behind = bool(marks & BEHIND)
-        load = _Payload(bytes(data)).load
-        fed.judge.feed(
-            ChunkFact(
-                chunk_id, arrival, position, is_close, behind, size, stored, minted, load, stream.framing
-            )
-        )
-        fed.last_chunk_id = chunk_id
+    if fed is None or fed.renumbered != stream.renumbered or fed.thresholds != thresholds:
+        fed = _Fed(stream.renumbered, thresholds, StreamJudge(thresholds=thresholds))
+    for chunk in chunk_facts(stream, fed.last_chunk_id):
+        fed.judge.feed(chunk)
+        fed.last_chunk_id = chunk.chunk_id
     _judges[stream.pk] = fed
     while len(_judges) > JUDGES_KEPT:
         _judges.popitem(last=False)
     return fed
+
+
+def chunk_facts(stream: Stream, after: str = "") -> Iterator[ChunkFact]:
+    """In reading order, those behind a chunk id."""
+    rows = Chunk.objects.filter(stream=stream, chunk_id__gt=after).order_by("chunk_id")
+    columns = (
+        "chunk_id", "arrival", "position", "is_close", "marks", "size", "stored_ns", "minted_ms", "data",
+    )  # fmt: skip
+    for chunk_id, arrival, position, is_close, marks, size, stored, minted, data in rows.values_list(
+        *columns
+    ).iterator(chunk_size=1000):
+        load, is_behind = _Payload(bytes(data)).load, bool(marks & BEHIND)
+        yield ChunkFact(
+            chunk_id, arrival, position, is_close, is_behind, size, stored, minted, load, stream.framing
+        )
 
 
 def _read_writes(stream: Stream, fed: _Fed) -> WriteLedger | None:
@@ -208,11 +217,13 @@ def _store(stream: Stream, verdict: Verdict) -> bool:
     known = Finding.objects.filter(stream=stream).select_related("anomaly")
     before = {finding.kind: finding for finding in known}
     changed = False
-    for found in verdict.found:
-        changed |= _store_finding(stream, found, before.pop(found.kind, None))
+    groups = [group_of_stream(stream, found.kind, found.step_id) for found in verdict.found]
+    anomalies = life.prepare(stream.world, groups, {one.anomaly_id for one in before.values()})
+    for found, group in zip(verdict.found, groups, strict=True):
+        changed |= _store_finding(stream, found, anomalies[group], before.pop(found.kind, None))
     for gone in before.values():
         Finding.objects.filter(pk=gone.pk).delete()
-        life.withdrawn(gone)
+        life.withdrawn(gone, _why(stream, gone))
         changed = True
     due = [one.due_ns for one in verdict.unchecked if one.due_ns is not None]
     values = {
@@ -222,6 +233,14 @@ def _store(stream: Stream, verdict: Verdict) -> bool:
     }
     Checkpoint.objects.update_or_create(stream=stream, defaults=values)
     return changed
+
+
+def _why(stream: Stream, gone: Finding) -> str:
+    """The threshold that was changed, where nothing else has since it was judged."""
+    set_back = Checkpoint.objects.filter(Q(due_ns=SET_BACK) | Q(changes=NEVER), stream=stream)
+    if stream.judged != stream.changes or not set_back.exists():
+        return ""
+    return reason_for(stream.world_id, stream.run.workflow if stream.run else "", gone)
 
 
 def _settle(stream: Stream, verdict: Verdict) -> bool:
@@ -238,7 +257,7 @@ def _shown(unchecked: list[NotChecked]) -> list[dict[str, str]]:
     return [{"kind": one.kind, "reason": clean(one.reason, 500)} for one in unchecked]
 
 
-def _store_finding(stream: Stream, found: Found, before: Finding | None) -> bool:
+def _store_finding(stream: Stream, found: Found, anomaly: Anomaly, before: Finding | None) -> bool:
     values = {
         "severity": found.severity,
         "certainty": found.certainty,
@@ -251,12 +270,11 @@ def _store_finding(stream: Stream, found: Found, before: Finding | None) -> bool
         "missing": list(found.missing),
         "detector_version": DETECTORS.found[found.kind].version,
     }
-    group = life.group_of_stream(stream, found.kind, found.step_id)
-    same = before is not None and before.anomaly.fingerprint == group.fingerprint
+    same = before is not None and before.anomaly_id == anomaly.pk
     if same and all(getattr(before, name) == value for name, value in values.items()):
         return False
     defaults = values | {
-        "anomaly": life.anomaly_for(stream.world, group),
+        "anomaly": anomaly,
         "run": stream.run,
         "found_ns": before.found_ns if before else now_ns(),
     }
@@ -268,3 +286,4 @@ def _store_finding(stream: Stream, found: Found, before: Finding | None) -> bool
 def forget() -> None:
     """Drop the facts kept in memory: after pruning, rows they stand for are gone."""
     _judges.clear()
+    threshold_values.forget()

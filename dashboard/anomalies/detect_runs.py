@@ -18,11 +18,16 @@ from django.db.models.functions import Greatest
 
 from dashboard.anomalies import life
 from dashboard.anomalies.detectors.base import Found
+from dashboard.anomalies.due import is_due, time_in
+from dashboard.anomalies.groups import group_of_run
 from dashboard.anomalies.judge_run import RunVerdict, judge_run
-from dashboard.anomalies.models import Finding, RunCheckpoint, WorldTime
+from dashboard.anomalies.models import Anomaly, Finding, RunCheckpoint, WorldTime
+from dashboard.anomalies.reevaluate import NEVER, SET_BACK
 from dashboard.anomalies.run_detectors.base import RUN_DETECTORS
 from dashboard.anomalies.run_facts import WorldClock
 from dashboard.anomalies.run_rows import facts_of, newest_time
+from dashboard.anomalies.threshold_changes import reason_for
+from dashboard.anomalies.threshold_values import thresholds_of, version_of
 from dashboard.lib import doorbell
 from dashboard.lib.clock import clamp_ns, now_ns
 from dashboard.lib.database import clean, write_transaction
@@ -45,10 +50,16 @@ def _changed() -> Q:
     return ~Q(judged=F("changes"))
 
 
+def _due() -> Q:
+    """Since time has passed, or because a threshold was changed: that is asked of a world that is paused as well."""
+    return is_due("due_ns", "run__world", now_ns()) | Q(due_ns=SET_BACK)
+
+
 def runs_to_judge(world_id: int) -> list[int]:
     """What changed since it was judged, the longest ago first, then what is due."""
-    rows = Run.objects.filter(_changed(), world=world_id, pruned_ns=None).order_by("pk")
-    due = RunCheckpoint.objects.filter(due_ns__lte=now_ns(), run__world=world_id, run__pruned_ns=None)
+    rows = Run.objects.filter(_changed(), world=world_id, world__removing_ns=None, pruned_ns=None).order_by("pk")
+    due = RunCheckpoint.objects.filter(_due(), run__world=world_id, run__pruned_ns=None)
+    due = due.filter(run__world__removing_ns=None)
     found = dict.fromkeys(rows.values_list("pk", flat=True)[:AT_ONCE])
     found |= dict.fromkeys(due.order_by("due_ns").values_list("pk", flat=True)[:AT_ONCE])
     now = time.monotonic()
@@ -57,7 +68,7 @@ def runs_to_judge(world_id: int) -> list[int]:
 
 def worlds_with_runs_to_judge() -> list[int]:
     changed = Run.objects.filter(_changed(), pruned_ns=None).order_by().values_list("world", flat=True)
-    due = RunCheckpoint.objects.filter(due_ns__lte=now_ns(), run__pruned_ns=None)
+    due = RunCheckpoint.objects.filter(_due(), run__pruned_ns=None)
     return sorted({*changed.distinct(), *due.values_list("run__world", flat=True).distinct()})
 
 
@@ -96,13 +107,17 @@ def _judge_some(world_id: int, pks: list[int], stop: threading.Event) -> bool:
 def _judge_group(world: World, runs: list[Run], clock: WorldClock) -> bool:
     """Read and judged outside of the transaction, stored in one."""
     verdicts = []
-    now, supplies, began = now_ns(), supplies_of(world.kind), time.monotonic()
+    now, supplies, began = time_in(world, now_ns()), supplies_of(world.kind), time.monotonic()
+    resolved = thresholds_of(world.pk)
     for run, facts in facts_of(runs, clock, now):
-        verdicts.append((run, judge_run(facts, now, supplies)))
+        verdicts.append((run, judge_run(facts, now, supplies, resolved.of(run.workflow))))
         _rest(run.pk, time.monotonic() - began if len(facts.events) > LONG else 0)
     with write_transaction():
+        if version_of(world.pk) != resolved.version:
+            return False  # a threshold was changed since they were judged; they are still to be judged
         known = _Known.of(runs)
-        changed = [_store(world, run, verdict, known) for run, verdict in verdicts]
+        anomalies = _anomalies(world, verdicts, known)
+        changed = [_store(run, verdict, known, anomalies) for run, verdict in verdicts]
         for run in runs:
             run.judged = run.changes
         Run.objects.bulk_update(runs, ["judged"])
@@ -136,34 +151,56 @@ def _clock(world: World, pks: list[int], now: int) -> WorldClock:
     return clock
 
 
+def _anomalies(
+    world: World, verdicts: list[tuple[Run, RunVerdict]], known: _Known
+) -> dict[tuple[int, str], Anomaly]:
+    """For each run and kind that was found, all locked; those of findings that may go are locked as well."""
+    groups = {
+        (run.pk, found.kind): group_of_run(run.pk, run.workflow, found.kind, found.step_id)
+        for run, verdict in verdicts
+        for found in verdict.found
+    }
+    before = {one.anomaly_id for of_run in known.findings.values() for one in of_run.values()}
+    made = life.prepare(world, groups.values(), before)
+    return {key: made[group] for key, group in groups.items()}
+
+
 @dataclass(frozen=True, slots=True)
 class _Known:
     """What is stored of several runs already."""
 
     findings: Mapping[int, dict[str, Finding]]
-    checkpoints: frozenset[int]
+    checkpoints: Mapping[int, int | None]  # when each is to be judged again
 
     @classmethod
     def of(cls, runs: list[Run]) -> _Known:
         findings: dict[int, dict[str, Finding]] = {}
         for one in Finding.objects.filter(run__in=runs, stream=None).select_related("anomaly"):
             findings.setdefault(one.run_id or 0, {})[one.kind] = one
-        rows = RunCheckpoint.objects.filter(run__in=runs).values_list("pk", flat=True)
-        return cls(findings, frozenset(rows))
+        rows = RunCheckpoint.objects.filter(run__in=runs).values_list("pk", "due_ns")
+        return cls(findings, dict(rows))
 
 
-def _store(world: World, run: Run, verdict: RunVerdict, known: _Known) -> bool:
+def _store(
+    run: Run, verdict: RunVerdict, known: _Known, anomalies: Mapping[tuple[int, str], Anomaly]
+) -> bool:
     """Findings in the place of earlier ones of the same kind; returns whether any is new, gone or other."""
     before = dict(known.findings.get(run.pk, {}))
     changed = False
     for found in verdict.found:
-        changed |= _store_finding(world, run, found, before.pop(found.kind, None))
+        changed |= _store_finding(run, found, anomalies[run.pk, found.kind], before.pop(found.kind, None))
     for gone in before.values():
         Finding.objects.filter(pk=gone.pk).delete()
-        life.withdrawn(gone)
+        life.withdrawn(gone, _why(run, gone, known))
         changed = True
     _remember(run, verdict, run.pk in known.checkpoints)
     return changed
+
+
+def _why(run: Run, gone: Finding, known: _Known) -> str:
+    """The threshold that was changed, where nothing else has since it was judged."""
+    is_set_back = run.judged == run.changes and known.checkpoints.get(run.pk) == SET_BACK
+    return reason_for(run.world_id, run.workflow, gone) if is_set_back or run.judged == NEVER else ""
 
 
 def _remember(run: Run, verdict: RunVerdict, is_known: bool) -> None:
@@ -176,7 +213,7 @@ def _remember(run: Run, verdict: RunVerdict, is_known: bool) -> None:
         RunCheckpoint.objects.filter(run=run).delete()
 
 
-def _store_finding(world: World, run: Run, found: Found, before: Finding | None) -> bool:
+def _store_finding(run: Run, found: Found, anomaly: Anomaly, before: Finding | None) -> bool:
     values = {
         "severity": found.severity,
         "certainty": found.certainty,
@@ -187,12 +224,11 @@ def _store_finding(world: World, run: Run, found: Found, before: Finding | None)
         "missing": list(found.missing),
         "detector_version": RUN_DETECTORS.found[found.kind].version,
     }
-    group = life.group_of_run(run.pk, run.workflow, found.kind, found.step_id)
-    same = before is not None and before.anomaly.fingerprint == group.fingerprint
+    same = before is not None and before.anomaly_id == anomaly.pk
     if same and all(getattr(before, name) == value for name, value in values.items()):
         return False
     defaults = values | {
-        "anomaly": life.anomaly_for(world, group),
+        "anomaly": anomaly,
         "found_ns": before.found_ns if before else now_ns(),
     }
     finding, _ = Finding.objects.update_or_create(run=run, stream=None, kind=found.kind, defaults=defaults)
@@ -202,4 +238,4 @@ def _store_finding(world: World, run: Run, found: Found, before: Finding | None)
 
 def judge_again(run_ids: Iterable[int]) -> None:
     """Let runs be judged anew, as after a change of thresholds."""
-    Run.objects.filter(pk__in=list(run_ids)).update(judged=-1)
+    Run.objects.filter(pk__in=list(run_ids)).update(judged=NEVER)

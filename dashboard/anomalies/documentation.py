@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from dashboard.anomalies.detectors.base import DETECTORS, Upstream
 from dashboard.anomalies.known_issues import KnownIssue, known_of
 from dashboard.anomalies.run_detectors.base import RUN_DETECTORS
+from dashboard.anomalies.thresholds import ABOUT, About, names_for
 
 SECTIONS = ("What it does", "Why it matters", "Example", "Needs", "False alarms")
 REPOSITORY = "vercel/workflow"
@@ -58,6 +59,7 @@ class Documentation:
     needs: str
     evidence: tuple[str, ...]
     false_alarms: str
+    thresholds: tuple[About, ...]  # that decide it, with their defaults
     fix: str
     code: Fix
     upstream: tuple[Upstream, ...]
@@ -92,6 +94,7 @@ def documentation_of(kind: str) -> Documentation:
         needs=sections.get("Needs", ""),
         evidence=tuple(EVIDENCE.get(name, name) for name in sorted(detector.needs)),
         false_alarms=sections.get("False alarms", ""),
+        thresholds=tuple(ABOUT[name] for name in names_for(kind)),
         fix=detector.fix,
         code=fixes().get(kind, Fix()),
         upstream=tuple(_upstream(one) for one in detector.upstream),
@@ -173,6 +176,9 @@ def _markdown(doc: Documentation) -> Iterator[str]:
         ("False alarms", doc.false_alarms),
     ):
         yield from ("", f"**{heading}.** {_joined(text)}")
+    if doc.thresholds:
+        values = "; ".join(f"{one.label}: {one.words(one.default)}" for one in doc.thresholds)
+        yield from ("", f"**[Thresholds](thresholds.md).** {values}.")
     if doc.fix:
         yield from ("", f"**How to fix it.** {doc.fix}")
     for label, code in (

@@ -16,6 +16,7 @@ from dashboard.anomalies.detectors.base import SEVERITIES
 from dashboard.anomalies.life_facts import CERTAINTIES, certainty_rank, severity_rank
 from dashboard.anomalies.models import Anomaly, AnomalyEvent, AnomalyHour, AnomalySeenIn, Finding
 from dashboard.anomalies.states import ATTENTION, STATES, State
+from runs.managed import removing
 from runs.queries import Key
 
 PAGE = 50
@@ -97,9 +98,7 @@ def _newest(rows: QuerySet[Anomaly], after: InboxKey | None, limit: int) -> list
 
 
 def _filtered(wanted: InboxFilter) -> QuerySet[Anomaly]:
-    rows = Anomaly.objects.filter(count__gt=0).prefetch_related("world")
-    if wanted.world is not None:
-        rows = rows.filter(world=wanted.world)
+    rows = _of_worlds(Anomaly.objects.filter(count__gt=0), wanted.world).prefetch_related("world")
     if wanted.severity:
         rows = rows.filter(severity=severity_rank(wanted.severity))
     if wanted.certainty:
@@ -140,8 +139,12 @@ def waiting_count(world_id: int | None) -> int:
 
 
 def _listed(world_id: int | None) -> QuerySet[Anomaly]:
-    rows = Anomaly.objects.filter(count__gt=0)
-    return rows if world_id is None else rows.filter(world=world_id)
+    return _of_worlds(Anomaly.objects.filter(count__gt=0), world_id)
+
+
+def _of_worlds(rows: QuerySet[Anomaly], world_id: int | None) -> QuerySet[Anomaly]:
+    """Of one world, else of all that are not being removed."""
+    return rows.exclude(world__in=removing()) if world_id is None else rows.filter(world=world_id)
 
 
 def values_seen(what: str, world_id: int | None) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from dashboard.anomalies.detectors.base import DETECTORS, Detector, Found, NotChecked
+from dashboard.anomalies.thresholds import DEFAULTS, Thresholds
 from streams.facts import ChunkFact, StreamFacts
 from streams.order import MovedChunks
 
@@ -29,8 +30,12 @@ class Verdict:
 class StreamJudge:
     """Fed with the chunks of one stream in reading order; may be asked any time, and again."""
 
-    def __init__(self, detectors: Iterable[type[Detector]] | None = None) -> None:
+    def __init__(
+        self, detectors: Iterable[type[Detector]] | None = None, thresholds: Thresholds = DEFAULTS
+    ) -> None:
         self._detectors = [one() for one in (DETECTORS.found.values() if detectors is None else detectors)]
+        for detector in self._detectors:
+            detector.thresholds = thresholds
         self._fed = [one for one in self._detectors if type(one).feed is not Detector.feed]
         self._moved = MovedChunks()
         self._failed: dict[str, str] = {}  # kind to reason: a detector that failed once is not asked again

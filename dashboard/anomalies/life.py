@@ -6,7 +6,6 @@ The judges tell of findings (`anomaly_for`, `stored`, `withdrawn`), people of wh
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,57 +14,20 @@ from typing import Any
 from django.db.models import F
 
 from dashboard.anomalies import life_facts
+from dashboard.anomalies.groups import Group
 from dashboard.anomalies.history import AUTOMATIC, Entry, note
 from dashboard.anomalies.models import Anomaly, AnomalyEvent, Finding
 from dashboard.anomalies.states import Asked, Change, Life, Mute, Passed, Seen, State, decide
 from dashboard.lib import doorbell
 from dashboard.lib.clock import NS_PER_S, now_ns
 from dashboard.lib.database import write_transaction
-from runs.models import Step, World
+from runs.models import World
 from runs.pages._format import duration
-from streams.models import Stream, Writer
 
 QUIET_NS = 3600 * NS_PER_S  # after so long, being seen again is worth a line in the history
 UNDO_NS = 600 * NS_PER_S
 AT_ONCE = 200  # anomalies of one action
 TRIES = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """What findings of one anomaly have in common, beside their world. Versions and deployments are no part of it:
-    an upgrade neither hides a regression nor loses a mute."""
-
-    kind: str
-    workflow: str = ""
-    step_name: str = ""
-    namespace: str = ""
-
-    @property
-    def fingerprint(self) -> str:
-        text = "\n".join((self.kind, self.workflow, self.step_name, self.namespace))
-        return hashlib.sha256(text.encode()).hexdigest()
-
-
-def group_of_stream(stream: Stream, kind: str, step_id: str) -> Group:
-    """Its run should come with the stream."""
-    workflow = stream.run.workflow if stream.run else ""
-    step_name = _step_name(stream.run_id, step_id)
-    if step_id and not step_name:
-        names = Writer.objects.filter(stream=stream, step_id=step_id).exclude(step_name="")
-        step_name = names.values_list("step_name", flat=True).first() or ""
-    return Group(kind, workflow, step_name, stream.name.partition("_user_")[2])
-
-
-def group_of_run(run_id: int, workflow: str, kind: str, step_id: str) -> Group:
-    return Group(kind, workflow, _step_name(run_id, step_id))
-
-
-def _step_name(run_id: int | None, step_id: str) -> str:
-    if not step_id or run_id is None:
-        return ""
-    steps = Step.objects.filter(run=run_id, step_id=step_id)
-    return steps.values_list("name", flat=True).first() or ""
 
 
 def anomaly_for(world: World, group: Group) -> Anomaly:
@@ -87,6 +49,19 @@ def anomaly_for(world: World, group: Group) -> Anomaly:
     return made
 
 
+def prepare(world: World, groups: Iterable[Group], others: Iterable[int]) -> dict[Group, Anomaly]:
+    """First in a transaction that stores findings: make and lock all anomalies that it will change, in one order.
+
+    Whoever makes one waits for others that make it, by fingerprint, before it holds any lock on a row that was
+    there; those are locked by id. So two workers that find the same in another order never wait for each other.
+    """
+    made = {
+        group: anomaly_for(world, group) for group in sorted(set(groups), key=lambda one: one.fingerprint)
+    }
+    life_facts.lock(*{*(one.pk for one in made.values()), *others})
+    return made
+
+
 def stored(finding: Finding, before: Finding | None) -> None:
     """A finding has been stored with its anomaly; `before` is the row as it was, with its anomaly then."""
     life_facts.lock(finding.anomaly_id, *([before.anomaly_id] if before is not None else ()))
@@ -100,11 +75,14 @@ def stored(finding: Finding, before: Finding | None) -> None:
         _note_certainty(finding, before)
 
 
-def withdrawn(finding: Finding) -> None:
+def withdrawn(finding: Finding, why: str = "") -> None:
     """A finding was wrong, or is no longer so; its row has gone. What people said of the anomaly stays."""
     life_facts.lock(finding.anomaly_id)
     life_facts.take(finding)
-    note(finding.anomaly_id, Entry(AUTOMATIC, "withdrawn", note=finding.message))
+    note(
+        finding.anomaly_id,
+        Entry(AUTOMATIC, "withdrawn", note=" – ".join(filter(None, (finding.message, why)))),
+    )
 
 
 def forgotten(anomaly_ids: Iterable[int]) -> None:

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from django.db import models
 
+from dashboard.anomalies import threshold_models  # noqa: F401 - Django looks for models here
 from dashboard.anomalies.detectors.base import DETECTORS
 from dashboard.anomalies.run_detectors.base import RUN_DETECTORS
 from dashboard.anomalies.states import STATES

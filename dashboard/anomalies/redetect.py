@@ -18,11 +18,13 @@ from typing import Any
 
 from django.db.models import F, Q, QuerySet
 
+from dashboard.anomalies import reevaluate
 from dashboard.anomalies.audit import Subject
 from dashboard.anomalies.detect import judge_world
 from dashboard.anomalies.detect_runs import judge_again, judge_runs
 from dashboard.anomalies.detectors.base import DETECTORS, SEVERITIES
 from dashboard.anomalies.models import Checkpoint, Finding, Redetection
+from dashboard.anomalies.reevaluate import NEVER
 from dashboard.anomalies.run_detectors.base import RUN_DETECTORS
 from dashboard.lib.database import write_transaction
 from runs.models import Run
@@ -33,7 +35,6 @@ PASS_BATCH = 100  # by the sweep: a second of judging or so, which what is live 
 SUBJECTS: tuple[Subject, ...] = ("stream", "run")
 CHANGES = ("found", "withdrawn", "upgraded", "downgraded", "reworded")
 _CERTAINTIES = ("at_risk", "suspected", "proved")
-_NEVER = -1  # of a checkpoint: no state of the stream is this one
 _Stored = dict[tuple[int, str], tuple[int, int, str]]  # stream or run, kind: how sure, how bad, message
 
 
@@ -138,14 +139,14 @@ def set_back(subject: Subject, ids: Sequence[int]) -> None:
     """Let the ordinary judging look at them again. What was found stays until then."""
     with write_transaction():
         if subject == "stream":
-            Checkpoint.objects.filter(stream__in=ids).update(changes=_NEVER)
+            Checkpoint.objects.filter(stream__in=ids).update(changes=NEVER)
         else:
             judge_again(ids)
 
 
 def _waiting(subject: Subject, ids: Sequence[int]) -> int:
     if subject == "stream":
-        return Checkpoint.objects.filter(stream__in=ids, changes=_NEVER).count()
+        return Checkpoint.objects.filter(stream__in=ids, changes=NEVER).count()
     return Run.objects.filter(pk__in=ids).exclude(judged=F("changes")).count()
 
 
@@ -176,11 +177,13 @@ _has_begun = threading.Event()
 
 
 def look() -> None:
-    """For each sweep: compare versions once in a process, then go on with what is under way."""
+    """For each sweep: compare versions once in a process, then go on with what is under way, also after a change
+    of thresholds."""
     if not _has_begun.is_set():
         begin_if_changed()
         _has_begun.set()
     continue_pass()
+    reevaluate.continue_all()
 
 
 def begin_if_changed() -> None:

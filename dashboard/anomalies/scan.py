@@ -6,7 +6,6 @@ import argparse
 import contextlib
 import json
 import os
-import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -21,30 +20,33 @@ from dashboard.anomalies.judge_run import judge_run
 from dashboard.anomalies.report import Report, Subject, is_loud
 from dashboard.anomalies.scan_output import Known, OutputError
 from dashboard.anomalies.survey import Survey, survey_of
+from dashboard.anomalies.threshold_medians import learned_by_workflow
+from dashboard.anomalies.thresholds import DEFAULTS
 from dashboard.lib.clock import NS_PER_S, now_ns
-from runs.worlds.base import WORLDS, World, WorldError
+from dashboard.lib.redacted import without_credentials
+from runs.worlds.base import WORLDS, World, WorldError, place_of
 from runs.worlds.local import describe, looks_like_world
 
 CLEAN, FOUND, UNREADABLE, USAGE = 0, 1, 2, 64
 SETTLED_NS = NS_PER_S + NS_PER_S // 10
 UNREADABLE_KIND = "unreadable"  # the kind under which files that cannot be read are listed
 
-_USER_INFO = re.compile(r"(?<=://)[^\s?#]*@")
-_SECRET = re.compile(
-    r"([?&;\s]|^)([\w.-]*(?:token|key|secret|passw|pwd|auth|credential|sig)[\w.-]*)=('[^']*'|[^&;\s#]*)",
-    re.IGNORECASE,
-)
-
 
 def scan(world: World) -> Report:
-    """Read a world and judge its streams and runs. Raises WorldError if it cannot be read."""
+    """Read a world and judge its streams and runs. Raises WorldError if it cannot be read.
+
+    Thresholds are the defaults and what the runs of this one look teach, by the rule of the live product. What people
+    set there is in its database, which a scan does not have.
+    """
     survey = survey_of(world)
     findings: list[Found] = []
     subjects = [_judge(survey, name, findings) for name in survey.stream_names()]
+    runs = survey.run_facts()
+    learned = learned_by_workflow(runs)
     workflows: dict[str, str] = {}
     step_names: dict[tuple[str, str], str] = {}
-    for run in survey.run_facts():
-        verdict = judge_run(run, survey.began_ns, world.supplies)
+    for run in runs:
+        verdict = judge_run(run, survey.began_ns, world.supplies, learned.get(run.workflow, DEFAULTS))
         findings += verdict.found
         subjects.append(Subject(run.run_id, unchecked=tuple(verdict.unchecked)))
         workflows[run.run_id] = run.workflow
@@ -68,11 +70,6 @@ def _judge(survey: Survey, name: str, findings: list[Found]) -> Subject:
     verdict = judge.judge(stream, survey.began_ns, survey.world.supplies)
     findings += verdict.found
     return Subject(stream.run.run_id if stream.run else "", name, tuple(verdict.unchecked))
-
-
-def without_credentials(location: str) -> str:
-    """A location as it may be shown: no user and password, no secrets in its query or connection string."""
-    return _SECRET.sub(r"\1\2=***", _USER_INFO.sub("", location))
 
 
 def as_json(report: Report, known: Known | None = None) -> dict[str, Any]:
@@ -166,7 +163,9 @@ def _parser() -> _Parser:
         epilog="Exit code: 0 clean, 1 findings at or above LEVEL that no baseline knows, 2 no readable world, 64 wrong "
         "usage, also a baseline that cannot be read or a file that cannot be written.",
     )
-    parser.add_argument("world", metavar="WORLD", help="the directory of a local world")
+    parser.add_argument(
+        "world", metavar="WORLD", help="the directory of a local world, or an address: postgres://…, vercel:…"
+    )
     parser.add_argument(
         "--fail-on",
         metavar="LEVEL",
@@ -178,13 +177,17 @@ def _parser() -> _Parser:
     return parser
 
 
-def open_world(location: str) -> World:
-    """The world at a location. Raises WorldError where there is nothing that a scan can read."""
-    if "://" in location:
-        raise WorldError("tailrace scan reads directories of local worlds only", permanent=True)
-    if _has_files(location) and not looks_like_world(location):
-        raise WorldError(f"{location} {describe(location)}", permanent=True)
-    return WORLDS.found["local"](os.path.realpath(location))
+def open_world(given: str) -> World:
+    """The world that is named, whichever kind reads it. Raises WorldError where there is nothing to scan.
+
+    A secret that does not stand in the address comes from the variable of its kind.
+    """
+    kind_name, place = place_of(given)
+    kind = WORLDS.found[kind_name]
+    if kind_name == "local" and _has_files(place.location) and not looks_like_world(place.location):
+        raise WorldError(f"{given} {describe(place.location)}", permanent=True)
+    variable = os.environ.get(kind.secret_variable, "") if kind.secret_variable else ""
+    return kind(place.location, place.secret or variable)
 
 
 def let_settle(location: str) -> None:
@@ -228,9 +231,10 @@ def scan_main(argv: Sequence[str], stdout: TextIO, stderr: TextIO) -> int:
         return CLEAN
     try:
         baseline = scan_output.check(options)
-        world = open_world(options.world)
-        let_settle(world.location)
-        report = scan(world)
+        with contextlib.closing(open_world(options.world)) as world:
+            if world.kind == "local":
+                let_settle(world.location)
+            report = scan(world)
     except (WorldError, OSError) as error:
         stderr.write(f"tailrace scan: {printable(without_credentials(str(error)))}\n")
         return UNREADABLE

@@ -21,6 +21,8 @@ KEPT = 20_000
 EARLY_NS = NS_PER_S // 10  # a step's first chunks can be stored before its start is (5.x)
 LATE_NS = NS_PER_S // 2  # its last chunks are flushed after its end
 NEVER = 1 << 62
+UNTIMED = frozenset({"vercel"})  # kinds of worlds that do not tell when a chunk was stored
+NO_TIMES = "this world does not tell when chunks were stored"
 TELLING = 3  # so many different payloads are not the same by chance
 
 Pair = tuple[int, int]  # two entries of a log: the earlier one, and the one that says the same again
@@ -85,6 +87,22 @@ def twice(log: ChunkLog, among: Iterable[int]) -> Copies:
     return copies_of(
         log, ((first[key], at) for at in among if first.setdefault(key := log.entries[at].key, at) != at)
     )
+
+
+def beginnings(log: ChunkLog, most: int) -> list[list[int]]:
+    """A log cut where the first chunk that comes more than once comes again: how attempts look that say the same.
+
+    Empty where that is never, or more often than there were attempts.
+    """
+    places: defaultdict[int, list[int]] = defaultdict(list)
+    for at, entry in enumerate(log.entries):
+        places[entry.key].append(at)
+    starts = next((some for some in places.values() if len(some) > 1), [])
+    if not 1 < len(starts) <= most:
+        return []
+    return [
+        list(range(begin, end)) for begin, end in zip(starts, [*starts[1:], len(log.entries)], strict=True)
+    ]
 
 
 def writers_of(stream: StreamFacts) -> Mapping[int, StepAttempt]:

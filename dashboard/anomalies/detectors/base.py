@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal, NamedTuple
 
+from dashboard.anomalies.thresholds import DEFAULTS, Thresholds
 from dashboard.lib.registry import Registry
 from streams.facts import ChunkFact, StreamFacts
 
@@ -88,6 +89,7 @@ class Detector(ABC):
     upstream: ClassVar[tuple[Upstream, ...]] = ()  # issues of the SDK that are about it
     sdk_affected: ClassVar[str] = ""  # versions, in words
     sdk_fixed: ClassVar[str] = ""
+    thresholds: Thresholds = DEFAULTS  # set by whoever makes the detector, before the first chunk
 
     def feed(self, chunk: ChunkFact) -> None:  # noqa: B027 - some detectors need no chunk
         """Take the next chunk in reading order."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
+from dashboard.anomalies.detectors._copies import NO_TIMES, UNTIMED
 from dashboard.anomalies.detectors.base import (
     LABELS,
     ChunkRef,
@@ -74,6 +75,8 @@ class ClosedWhileWriting(Detector):
             cut = list(_cut_off(stream.writes, closing, {one.arrival for one in self._behind}))
             if cut:
                 yield self._proved(stream, closing, cut)
+        elif stream.world in UNTIMED:
+            yield NotChecked(self.kind, f"{stream.name}: {NO_TIMES}", stream.name)
         elif stream.run is not None:
             yield from self._suspected(stream, stream.run.steps)
 

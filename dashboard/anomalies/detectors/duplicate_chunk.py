@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from dashboard.anomalies.detectors._copies import EARLY_NS, TELLING, span_of, writers_of
+from dashboard.anomalies.detectors._copies import EARLY_NS, TELLING, UNTIMED, is_alone, span_of, writers_of
 from dashboard.anomalies.detectors._entries import FRAMES, Entry, entry_of
 from dashboard.anomalies.detectors.base import (
     Certainty,
@@ -24,7 +24,6 @@ from streams.repeating import BATCH, Repeats
 
 KEPT = 100  # repeats that are kept
 LONG = 512  # bytes of a single payload that is not said twice in a row by chance
-APART_NS = 60 * NS_PER_S  # a write is sent again within that time
 
 
 class DuplicateChunk(Detector):
@@ -108,7 +107,9 @@ class DuplicateChunk(Detector):
             all_told = len(arrivals - {None}) + extra >= self._number and not stream.writes.is_lossy
             yield self._say(stream, sent_again, "proved" if all_told else "suspected", "warning")
             return
-        likely = [one for one in self._found if _is_likely(one, stream, arrivals, told)]
+        within_ns = int(self.thresholds.resend_s * NS_PER_S)
+        near = [one for one in self._found if one.ended_ns - one.begun_ns <= within_ns]
+        likely = [one for one in near if _is_likely(one, stream, arrivals, told)]
         if likely:
             sealed = any(one.is_sealed for one in likely)
             strong = sealed or any(one.weight == "frame" or one.length > 1 for one in likely)
@@ -170,7 +171,7 @@ def _is_untold(one: _Repeat, told: set[int]) -> bool:
 
 
 def _is_likely(one: _Repeat, stream: StreamFacts, told: set[int], by: Mapping[int, StepAttempt]) -> bool:
-    if stream.world == "local" or one.copies > 1 or one.ended_ns - one.begun_ns > APART_NS:
+    if stream.world == "local" or one.copies > 1:
         return False
     if any(later.arrival in told for _, later in one.pairs) or _is_explained(one, stream):
         return False
@@ -180,6 +181,8 @@ def _is_likely(one: _Repeat, stream: StreamFacts, told: set[int], by: Mapping[in
 def _is_explained(one: _Repeat, stream: StreamFacts) -> bool:
     """By a step that began once more in between, or by two steps that ran at once."""
     steps = stream.run.steps if stream.run is not None else ()
+    if stream.world in UNTIMED:  # when is not known: it is enough that there was one
+        return any(step.attempts[1:] for step in steps) or not all(is_alone(step, steps) for step in steps)
     begin, end = one.begun_ns - EARLY_NS, one.ended_ns + EARLY_NS
     if any(begin <= attempt.started_ns <= end for step in steps for attempt in step.attempts[1:]):
         return True

@@ -50,7 +50,9 @@ class LiveReaderDiverges(Detector):
 
     ## Needs
     The order in which readers were told of the chunks. A local world needs the probe for it: times of files do
-    not tell. Nobody may have read live: it says what such a reader got.
+    not tell. On PostgreSQL it is what our own listener heard; of chunks that were stored while it was not there,
+    only `created_at` is left, and what that says is suspected. Nobody may have read live: it says what such a
+    reader got.
 
     ## False alarms
     Where the evidence does not decide the order (two writes that came back within 50 µs), it is not checked.
@@ -103,7 +105,7 @@ class LiveReaderDiverges(Detector):
     def _absent(self, stream: StreamFacts) -> str:
         if stream.world == "vercel":
             return "who reads live gets the order in which the server stored, which alone can be seen"
-        if self._count > (CAP if self._closed else OPEN_CAP):
+        if self._count > longest_read(is_closed=self._closed):
             return "the stream is too long to be read again by the rules of its readers"
         if stream.writes is None and not stream.told and stream.world != "postgres":
             return "nobody observed in which order live readers were told of the chunks"
@@ -155,6 +157,11 @@ class LiveReaderDiverges(Detector):
             tail += 1
         for arrival in sorted({*one[begin : len(one) - tail], *two[begin : len(two) - tail]}):
             yield refs[arrival]
+
+
+def longest_read(*, is_closed: bool) -> int:
+    """Chunks of the longest stream that is read again by the rules."""
+    return CAP if is_closed else OPEN_CAP
 
 
 def _choice(stream: StreamFacts) -> Choice:

@@ -12,8 +12,6 @@ from runs.worlds.base import TERMINAL
 from streams.chunk_types import MessageShape
 from streams.facts import ChunkFact, StreamFacts
 
-GRACE_NS = 10 * NS_PER_S  # the last chunks and the close may be stored shortly after the run ended
-
 
 class NeverClosed(Detector):
     """## What it does
@@ -76,8 +74,9 @@ class NeverClosed(Detector):
             return
         if run is None or run.status not in TERMINAL:
             return
-        left_ns = 0 if run.ended_ns is None else run.ended_ns + GRACE_NS - now_ns
-        if 0 < left_ns <= 2 * GRACE_NS:
+        grace_ns = int(self.thresholds.close_s * NS_PER_S)
+        left_ns = 0 if run.ended_ns is None else run.ended_ns + grace_ns - now_ns
+        if 0 < left_ns <= 2 * grace_ns:
             reason = f"{stream.name}: its run has just ended, its close may still come"
             yield NotChecked(self.kind, reason, stream.name, run.run_id, due_ns=now_ns + left_ns)
             return
@@ -91,6 +90,11 @@ class NeverClosed(Detector):
             run_id=run.run_id,
             stream=stream.name,
             chunks=(self._last.ref,) if self._last else (),
-            evidence={"run_status": run.status, "chunks": self._chunks, "message_unfinished": unfinished},
+            evidence={
+                "run_status": run.status,
+                "chunks": self._chunks,
+                "message_unfinished": unfinished,
+                "threshold": self.thresholds.told("close_s"),
+            },
             missing=() if left_ns <= 0 else ("the run's end by a clock that agrees with ours",),
         )

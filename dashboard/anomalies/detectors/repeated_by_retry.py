@@ -9,8 +9,10 @@ from typing import ClassVar
 
 from dashboard.anomalies.detectors._copies import (
     KEPT,
+    UNTIMED,
     ChunkLog,
     Copies,
+    beginnings,
     is_alone,
     repeated,
     window_of,
@@ -48,8 +50,9 @@ class RepeatedByRetry(Detector):
     The events of the run's steps, and the chunks. Of encrypted chunks it is not checked.
 
     ## False alarms
-    Steps that run at the same time can write the same: then it is only suspected. One payload that comes again
-    says nothing by itself. Of a stream of more than 20,000 chunks only the first 20,000 are compared.
+    Steps that run at the same time can write the same: then it is only suspected. So it is where a world does not
+    tell when chunks were stored (Vercel): attempts are then told apart by how they begin. One payload that comes
+    again says nothing by itself. Of a stream of more than 20,000 chunks only the first 20,000 are compared.
     """
 
     kind: ClassVar[str] = "repeated_by_retry"
@@ -81,7 +84,7 @@ class RepeatedByRetry(Detector):
         )
         if run is None or not steps or not len(self._log) or stream.is_system or stream.expired:
             return
-        cases = [case for step in steps for case in self._cases(step, stream)]
+        cases = [case for step in steps for case in self._cases(step, stream, len(steps))]
         if cases:
             yield self._found(stream, cases)
             return
@@ -93,8 +96,11 @@ class RepeatedByRetry(Detector):
             reason = about + f"only the first {KEPT:,} chunks were compared"
             yield NotChecked(self.kind, reason, stream.name, run.run_id)
 
-    def _cases(self, step: StepFacts, stream: StreamFacts) -> Iterator[_Case]:
-        by_attempt = self._by_attempt(step, stream)
+    def _cases(self, step: StepFacts, stream: StreamFacts, retried: int) -> Iterator[_Case]:
+        is_timed = stream.writes is not None or stream.world not in UNTIMED
+        by_attempt = self._by_attempt(step, stream) if is_timed else []
+        if not is_timed and retried == 1:
+            by_attempt = beginnings(self._log, len(step.attempts))
         steps = stream.run.steps if stream.run else ()
         told = writers_of(stream)
         for number, later in enumerate(by_attempt[1:], 2):
@@ -103,7 +109,7 @@ class RepeatedByRetry(Detector):
             if not copies.pairs or not (copies.frames or copies.payloads > 1 or whole):
                 continue
             known = all(self._log.entries[at].arrival in told for pair in copies.pairs for at in pair)
-            sure = copies.is_telling or (whole and copies.payloads > 1)
+            sure = is_timed and (copies.is_telling or (whole and copies.payloads > 1))
             yield _Case(step, number, copies, sure and copies.is_literal and (known or is_alone(step, steps)))
 
     def _by_attempt(self, step: StepFacts, stream: StreamFacts) -> list[list[int]]:

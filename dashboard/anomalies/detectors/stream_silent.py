@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from statistics import median_low
 from typing import ClassVar, NamedTuple
 
-from dashboard.anomalies.detectors._copies import is_alone, span_of, writers_of
+from dashboard.anomalies.detectors._copies import NO_TIMES, UNTIMED, is_alone, span_of, writers_of
 from dashboard.anomalies.detectors._entries import Entry, entry_of
 from dashboard.anomalies.detectors.base import (
     Certainty,
@@ -24,8 +24,6 @@ from dashboard.lib.clock import NS_PER_MS, NS_PER_S
 from runs.worlds.base import TERMINAL
 from streams.facts import ChunkFact, StepFacts, StreamFacts
 
-LEAST_NS = 30 * NS_PER_S
-TIMES = 10  # the median gap
 GAPS = 1000  # of the last gaps the median is taken
 KEPT = 50  # the longest gaps
 
@@ -89,10 +87,14 @@ class StreamSilent(Detector):
         if last_ns is not None:
             gap = chunk.stored_ns - last_ns
             self._gaps.append(max(0, gap))
-            if gap > LEAST_NS and not self._closed and before is not None:
+            if gap > self._least_ns and not self._closed and before is not None:
                 self._note(chunk, gap, last_ns, last_minted, before.arrival)
         self._closed = self._closed or chunk.is_close
         self._last = entry_of(chunk)
+
+    @property
+    def _least_ns(self) -> int:
+        return int(self.thresholds.silent_s * NS_PER_S)
 
     def _note(self, chunk: ChunkFact, gap: int, last_ns: int, last_minted: int | None, before: int) -> None:
         if chunk.minted_ms is not None and last_minted is not None:
@@ -106,7 +108,11 @@ class StreamSilent(Detector):
         run = stream.run
         if run is None or self._last_ns is None or stream.is_system or stream.expired:
             return
-        limit = max(LEAST_NS, int(TIMES * median_low(self._gaps)) if self._gaps else 0)
+        if stream.world in UNTIMED:
+            yield NotChecked(self.kind, f"{stream.name}: {NO_TIMES}", stream.name, run.run_id)
+            return
+        usual_ns = median_low(self._gaps) if self._gaps else 0
+        limit = max(self._least_ns, int(self.thresholds.silent_times * usual_ns))
         is_open = not self._closed and run.status not in TERMINAL
         silent_ns = now_ns - self._last_ns
         running = [step for step in run.steps if is_open and _covers(step, self._last_ns, now_ns)]
@@ -177,6 +183,7 @@ class StreamSilent(Detector):
                 "seconds": round(silent_ns / NS_PER_S, 3),
                 "usual_gap_seconds": round(median_low(self._gaps) / NS_PER_S, 3) if self._gaps else None,
                 "step": _label(step),
+                "threshold": self.thresholds.told("silent_s", "silent_times"),
             },
             missing=() if sure == "proved" else ("which step was to write (the probe's reports)",),
         )

@@ -10,8 +10,6 @@ from dashboard.lib.clock import NS_PER_S
 from runs.worlds.base import TERMINAL
 from streams.facts import ChunkFact, StreamFacts
 
-GRACE_NS = 10 * NS_PER_S  # while a run goes on, its list may have been read just before this stream began
-
 
 class StreamUnlisted(Detector):
     """## What it does
@@ -62,8 +60,10 @@ class StreamUnlisted(Detector):
             reason = f"{stream.name}: the list of its run is not there or cannot be read"
             yield NotChecked(self.kind, reason, stream.name, run_id)
             return
-        left_ns = self._first_ns + GRACE_NS - now_ns
-        if (run is None or run.status not in TERMINAL) and 0 < left_ns <= 2 * GRACE_NS:
+        # While a run goes on, its list may have been read just before this stream began.
+        grace_ns = int(self.thresholds.list_s * NS_PER_S)
+        left_ns = self._first_ns + grace_ns - now_ns
+        if (run is None or run.status not in TERMINAL) and 0 < left_ns <= 2 * grace_ns:
             reason = f"{stream.name}: it has just begun, the list may not have it yet"
             yield NotChecked(self.kind, reason, stream.name, run_id, due_ns=now_ns + left_ns)
             return

@@ -11,7 +11,6 @@ from dashboard.anomalies.detectors.base import Detector, Found, NotChecked, Seve
 from dashboard.lib.clock import NS_PER_S
 from streams.facts import ChunkFact, StreamFacts
 
-GRACE_NS = 2 * NS_PER_S  # the flush of the last step may legally come that much later
 KEPT = 2000  # late chunks named, the last of them; their number is told whole
 
 
@@ -67,7 +66,7 @@ class WriteAfterRunEnd(Detector):
         run = stream.run
         if run is None or run.ended_ns is None or stream.is_system or stream.expired:
             return
-        bound_ns = run.ended_ns + GRACE_NS
+        bound_ns = run.ended_ns + int(self.thresholds.late_s * NS_PER_S)
         late = [one for one in self._latest if one.time_ns > bound_ns]
         if not late:
             return
@@ -84,6 +83,11 @@ class WriteAfterRunEnd(Detector):
             run_id=run.run_id,
             stream=stream.name,
             chunks=tuple(sorted((one.ref for one in late), key=lambda ref: ref.chunk_id)),
-            evidence={"chunks": total, "run_status": run.status, "seconds_late": round(behind_s, 3)},
+            evidence={
+                "chunks": total,
+                "run_status": run.status,
+                "seconds_late": round(behind_s, 3),
+                "threshold": self.thresholds.told("late_s"),
+            },
             missing=() if sure else ("the writer's clock",),
         )

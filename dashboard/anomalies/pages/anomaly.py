@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -20,6 +21,7 @@ from dashboard.anomalies.pages._looks import kind_piece, namespace_words, state_
 from dashboard.anomalies.pages._spark import bars_svg, earliest_hour, spark_of
 from dashboard.anomalies.pages._toast import toast_of
 from dashboard.anomalies.states import ACTIONS, applies
+from dashboard.anomalies.thresholds import names_for
 from dashboard.lib.pages import page
 from runs.queries import Key, parse_key
 from streams.pages._glyph import glyph
@@ -94,7 +96,7 @@ def _hit_row(finding: Finding) -> dict[str, Any]:
 
 def _chosen(anomaly: Anomaly, finding: Finding | None) -> dict[str, Any]:
     """What is known of the kind, and of the finding that is looked at; None where all were withdrawn."""
-    context: dict[str, Any] = {"finding": finding, "doc": None}
+    context: dict[str, Any] = {"finding": finding, "doc": None, "thresholds": _thresholds(anomaly)}
     if anomaly.kind in documentation.kinds():
         context |= _documented(anomaly.kind)
     if finding is None:
@@ -109,6 +111,14 @@ def _chosen(anomaly: Anomaly, finding: Finding | None) -> dict[str, Any]:
         "known": [{"issue": one, "workaround": pieces_of(one.workaround)} for one in known],
         "sdk": sdk,
     }
+
+
+def _thresholds(anomaly: Anomaly) -> str:
+    """Where the thresholds are that decide this kind; "" where none does."""
+    if not names_for(anomaly.kind):
+        return ""
+    query = urlencode({"workflow": anomaly.workflow, "kind": anomaly.kind})
+    return f"{reverse('thresholds', args=[anomaly.world.slug])}?{query}"
 
 
 def _documented(kind: str) -> dict[str, Any]:

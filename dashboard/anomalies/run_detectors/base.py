@@ -80,14 +80,6 @@ def after(time_ns: int, seconds: float) -> int:
     return time_ns + _ns(seconds)
 
 
-def words_of(seconds: float) -> str:
-    """`40 s`, `15 min`, `3.5 h`, `2 days`."""
-    for size, word in ((2 * 86_400, "days"), (2 * 3600, "h"), (120, "min")):
-        if seconds >= size:
-            return f"{seconds / {'days': 86_400, 'h': 3600, 'min': 60}[word]:.3g} {word}"
-    return f"{seconds:.3g} s"
-
-
 def ids_of(events: Iterable[EventFact]) -> tuple[str, ...]:
     return tuple(event.event_id for event in events)[:EVENTS_NAMED]
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from typing import ClassVar, NamedTuple
 
 from dashboard.anomalies.detectors.base import Found, Severity
-from dashboard.anomalies.run_detectors.base import Answer, RunDetector, after, count_of, ids_of, words_of
+from dashboard.anomalies.run_detectors.base import Answer, RunDetector, after, count_of, ids_of
 from dashboard.anomalies.run_facts import EventFact, RunFacts
+from dashboard.anomalies.thresholds import words_of
 from dashboard.lib.clock import NS_PER_MS, NS_PER_S
 from dashboard.lib.ulid import ulid_ms
 
@@ -78,6 +79,7 @@ class ClockSkew(RunDetector):
                 "events": len(off),
                 "seconds": round(worst.by_ns / NS_PER_S, 3),
                 "time_zone": bool(zone),
+                "threshold": self.thresholds.told("skew_s"),
             },
         )
 

@@ -78,7 +78,7 @@ class EntityLogMismatch(RunDetector):
             run_id=run.run_id,
             step_id=the_only(one.step_id for one in found if one.step_id),
             events=tuple(one.event.event_id for one in found if one.event is not None)[:200],
-            evidence={"mismatches": len(found)},
+            evidence={"mismatches": len(found), "threshold": self.thresholds.told("record_s")},
             missing=() if is_sure else ("a sign of life of this world",),
         )
 

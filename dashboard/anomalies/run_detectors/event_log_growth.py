@@ -69,5 +69,10 @@ class EventLogGrowth(RunDetector):
             message,
             run_id=run.run_id,
             events=(run.events[-1].event_id,) if run.events else (),
-            evidence={"events": count, "limit": self.thresholds.events, "error_code": code},
+            evidence={
+                "events": count,
+                "limit": self.thresholds.events,
+                "error_code": code,
+                "threshold": self.thresholds.told("events", "events_part"),
+            },
         )

@@ -14,9 +14,9 @@ from dashboard.anomalies.run_detectors.base import (
     count_of,
     ids_of,
     the_only,
-    words_of,
 )
 from dashboard.anomalies.run_facts import EventFact, RunFacts
+from dashboard.anomalies.thresholds import words_of
 
 
 class RetryStorm(RunDetector):
@@ -72,6 +72,9 @@ class RetryStorm(RunDetector):
                 "retries": len(retries),
                 "in_burst": len(burst),
                 "most_of_one_step": max(often.values()),
+                "threshold": self.thresholds.told(
+                    *(("retries", "retries_s") if burst else ("retries_of_step",))
+                ),
             },
         )
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from dashboard.anomalies.detectors.base import Found, NotChecked, Severity
-from dashboard.anomalies.run_detectors.base import Answer, RunDetector, after, words_of
+from dashboard.anomalies.run_detectors.base import Answer, RunDetector, after
 from dashboard.anomalies.run_facts import RunFacts
+from dashboard.anomalies.thresholds import words_of
 from dashboard.lib.clock import NS_PER_S
 
 
@@ -60,9 +61,8 @@ class RunStuck(RunDetector):
             yield self._found(run, run.progress_ns, now_ns, reached == "by the world")
 
     def _until(self, run: RunFacts, progress_ns: int) -> int:
-        began = run.status == "running" or any(event.type == "run_started" for event in run.events)
         limits = self.thresholds
-        times = [after(progress_ns, limits.idle_s if began else limits.pending_s)]
+        times = [after(progress_ns, limits.idle_s if _has_begun(run) else limits.pending_s)]
         for started_ns, _ in run.open_steps.values():
             times.append(after(max(started_ns, run.last_chunk_ns or 0), limits.step_s + limits.idle_s))
         for step in run.steps:
@@ -82,9 +82,23 @@ class RunStuck(RunDetector):
             f"The run is {run.status} and {_doing(run)}, but {since}{why}.",
             run_id=run.run_id,
             events=(last.event_id,) if last else (),
-            evidence={"status": run.status, "last_event": last.type if last else None},
+            evidence={
+                "status": run.status,
+                "last_event": last.type if last else None,
+                "threshold": self.thresholds.told(*_limits(run)),
+            },
             missing=("the state of the queue",) if is_sure else ("a sign of life of this world",),
         )
+
+
+def _has_begun(run: RunFacts) -> bool:
+    return run.status == "running" or any(event.type == "run_started" for event in run.events)
+
+
+def _limits(run: RunFacts) -> tuple[str, ...]:
+    if run.open_steps:
+        return ("step_s", "idle_s")
+    return ("idle_s",) if _has_begun(run) else ("pending_s",)
 
 
 def _doing(run: RunFacts) -> str:

@@ -73,6 +73,10 @@ class StepUnfinished(RunDetector):
             run_id=run.run_id,
             step_id=the_only(found),
             events=tuple(event.event_id for event in found.values() if event is not None)[:200],
-            evidence={"steps": len(found), "run_status": run.status},
+            evidence={
+                "steps": len(found),
+                "run_status": run.status,
+                "threshold": self.thresholds.told("step_s"),
+            },
             missing=() if is_sure else ("a sign of life of this world",),
         )

@@ -53,5 +53,9 @@ class WaitLeftOpen(RunDetector):
             f"The run is {run.outcome}, and {count_of(len(ids), 'sleep', 'sleeps')} {verb} still going on.",
             run_id=run.run_id,
             events=tuple(events[:200]),
-            evidence={"waits": len(ids), "run_status": run.outcome},
+            evidence={
+                "waits": len(ids),
+                "run_status": run.outcome,
+                "threshold": self.thresholds.told("end_s"),
+            },
         )

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from dashboard.anomalies.detectors.base import Found, Severity
-from dashboard.anomalies.run_detectors.base import Answer, RunDetector, after, count_of, the_only, words_of
+from dashboard.anomalies.run_detectors.base import Answer, RunDetector, after, count_of, the_only
 from dashboard.anomalies.run_facts import RunFacts
+from dashboard.anomalies.thresholds import words_of
 from dashboard.lib.clock import NS_PER_S
 
 
@@ -71,6 +72,11 @@ class WaitOverdue(RunDetector):
             f"{count.capitalize()} of this run should have ended {late} ago and {verb} still waited for{why}.",
             run_id=run.run_id,
             events=tuple(events[:200]),
-            evidence={"waits": len(ids), "wait": the_only(ids), "seconds_late": late},
+            evidence={
+                "waits": len(ids),
+                "wait": the_only(ids),
+                "seconds_late": late,
+                "threshold": self.thresholds.told("wait_s"),
+            },
             missing=() if is_sure else ("a sign of life of this world",),
         )

@@ -8,6 +8,7 @@ from typing import Any
 from django.db import transaction
 
 from dashboard.anomalies import life
+from dashboard.anomalies.groups import Group, group_of_stream
 from dashboard.anomalies.models import Anomaly, Finding
 from dashboard.lib.clock import now_ns
 from runs.models import Run
@@ -34,8 +35,8 @@ def find(stream: Stream, kind: str = "write_after_close", step_name: str = "", *
 
 def _find(stream: Stream, kind: str, step_name: str, defaults: dict[str, Any]) -> Finding:
     before = Finding.objects.select_related("anomaly").filter(stream=stream, kind=kind).first()
-    group = life.group_of_stream(stream, kind, "")
-    group = life.Group(group.kind, group.workflow, step_name, group.namespace)
+    group = group_of_stream(stream, kind, "")
+    group = Group(group.kind, group.workflow, step_name, group.namespace)
     defaults["anomaly"] = life.anomaly_for(stream.world, group)
     defaults["run"] = stream.run
     defaults["found_ns"] = before.found_ns if before else now_ns()

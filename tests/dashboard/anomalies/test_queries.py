@@ -10,7 +10,7 @@ from dashboard.anomalies import queries
 from dashboard.anomalies.detect import judge_world
 from dashboard.anomalies.detect_runs import judge_runs
 from dashboard.anomalies.models import Anomaly, Checkpoint, Finding
-from dashboard.worlds import ensure_world
+from dashboard.worlds.known import ensure_world
 from runs.models import Run
 from streams import ingest
 from streams.models import Stream

@@ -14,7 +14,7 @@ from dashboard.anomalies.run_rows import run_facts
 from dashboard.anomalies.scan import open_world
 from dashboard.anomalies.survey import survey_of
 from dashboard.lib.clock import now_ns
-from dashboard.worlds import ensure_world
+from dashboard.worlds.known import ensure_world
 from runs.models import Event, Run
 from streams import ingest
 from tests.factories import devalue, make_event, make_run, make_step, make_wait, make_world

@@ -20,7 +20,8 @@ from dashboard.anomalies.scan import (
     without_credentials,
 )
 from dashboard.lib import clock
-from runs.observations import Observation, Unreadable
+from dashboard.lib.clock import NS_PER_S, now_ns
+from runs.observations import EventSeen, Observation, RunSeen, Unreadable
 from tests.dashboard.anomalies.worlds import FakeWorld, chunk_seen, chunks_seen, list_seen, run_seen
 from tests.examples import ABSENT, RUN_ID, STREAM, WITHOUT_A_PROBE, devalue
 from tests.recordings import unpack
@@ -36,6 +37,28 @@ def run_scan(*argv: str) -> tuple[int, str, str]:
     out, err = StringIO(), StringIO()
     code = scan_main(argv, out, err)
     return code, out.getvalue(), err.getvalue()
+
+
+def slow_run(number: int, seconds_ago: int, took_s: int | None = None) -> list[Observation]:
+    """Began that long ago. One step, which took that long, or is at work."""
+    run_id, began_ns = f"wrun_{number:026}", now_ns() - seconds_ago * NS_PER_S
+    events = [("run_created", began_ns), ("run_started", began_ns), ("step_started", began_ns)]
+    if took_s is not None:
+        ended_ns = began_ns + took_s * NS_PER_S
+        events += [("step_completed", ended_ns), ("run_completed", ended_ns)]
+    status = "running" if took_s is None else "completed"
+    return [RunSeen(run_id, status, "flow", began_ns, created_ns=began_ns)] + [
+        EventSeen(run_id, f"evnt_{at}", kind, time_ns, "step_1" if "step" in kind else "", time_ns)
+        for at, (kind, time_ns) in enumerate(events)
+    ]
+
+
+@pytest.mark.parametrize(("taught", "expected"), [(20, []), (19, ["step_unfinished"])])
+def test_it_learns_what_is_usual_from_the_runs_that_it_reads(taught, expected):
+    runs = [one for number in range(taught) for one in slow_run(number, 9000, took_s=1200)]
+    alive = EventSeen("wrun_alive", "evnt_1", "run_created", now_ns(), created_ns=now_ns())
+    found = scanned(*runs, *slow_run(99, 1500), alive)["findings"]
+    assert [one["kind"] for one in found if one["run_id"] == f"wrun_{99:026}"] == expected
 
 
 @pytest.fixture(scope="module")
@@ -225,7 +248,7 @@ def test_a_world_that_cannot_be_read_is_2_and_one_sentence(tmp_path: Path):
         str(tmp_path / "absent"): "does not exist",
         str(a_file): "is a file",
         str(tmp_path / "other"): "does not look like",
-        "postgres://ann:s3cret@db/app": "directories",
+        "mysql://ann:s3cret@db/app": "nothing here reads",
         str(tmp_path / "e\x1bvil"): "\\x1b",
     }
     for location, says in cases.items():

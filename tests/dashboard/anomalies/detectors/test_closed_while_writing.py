@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from dashboard.anomalies.detectors.base import NotChecked
 from dashboard.anomalies.detectors.closed_while_writing import ClosedWhileWriting
 from dashboard.lib.clock import NS_PER_S
 from streams.facts import ChunkFact, StepFacts, StreamFacts
@@ -114,3 +115,9 @@ def test_the_order_of_calls_is_asked_not_the_order_of_arrival():
         fact("B", arrival=3, at=5, is_close=True),
     ]
     assert asked(ClosedWhileWriting, stream_of(*facts), chunks("a", "b", CLOSE)) == []
+
+
+def test_a_world_without_times_of_chunks_is_not_judged_by_them():
+    stream = replace(without_a_probe(step("A", 10, -10), step("B", 5, -5)), world="vercel")
+    (one,) = asked(ClosedWhileWriting, stream, chunks())
+    assert isinstance(one, NotChecked) and "does not tell when" in one.reason

@@ -6,7 +6,7 @@ import pytest
 
 from dashboard.anomalies.detectors.base import Found
 from dashboard.anomalies.detectors.duplicate_chunk import DuplicateChunk
-from streams.facts import ChunkFact, StreamFacts
+from streams.facts import Attempt, ChunkFact, StepFacts, StreamFacts
 from tests.dashboard.anomalies.detectors.written import OVER, asked, fact, found_in, ledger_of
 from tests.examples import NOW_NS, STREAM, example, facts_of
 
@@ -115,3 +115,18 @@ def test_a_payload_of_which_only_the_head_is_kept_is_never_equal():
     for chunk in chunks:
         chunk.size = 2_000_000
     assert asked(DuplicateChunk, STORED, chunks) == []
+
+
+def test_where_chunks_have_no_time_a_step_that_was_retried_or_ran_beside_another_explains_it():
+    batch = ["a", "b", "c"]
+    step = StepFacts("step_A", "stepA", 1_000, 2_000, (Attempt(1_000, False),))
+    retried = replace(step, attempts=(Attempt(1_000, False), Attempt(1_500, True)))
+    later = replace(step, step_id="step_B", started_ns=3_000, completed_ns=4_000, attempts=())
+    for steps, count in [
+        ((step,), 1),
+        ((step, later), 1),
+        ((retried,), 0),
+        ((step, replace(step, step_id="step_C")), 0),
+    ]:
+        stream = replace(STORED, run=replace(OVER, steps=steps))
+        assert len(judged(*batch, *batch, stream=stream)) == count

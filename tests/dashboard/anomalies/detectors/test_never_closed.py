@@ -5,9 +5,13 @@ from dataclasses import replace
 import pytest
 
 from dashboard.anomalies.detectors.base import Found, NotChecked
-from dashboard.anomalies.detectors.never_closed import GRACE_NS, NeverClosed
+from dashboard.anomalies.detectors.never_closed import NeverClosed
+from dashboard.anomalies.thresholds import DEFAULTS
+from dashboard.lib.clock import NS_PER_S
 from streams.facts import RunFacts, StreamFacts
 from tests.examples import NOW_NS, RUN_ID, STREAM, example, facts_of, values_of
+
+GRACE_NS = int(DEFAULTS.close_s * NS_PER_S)
 
 
 def asked(

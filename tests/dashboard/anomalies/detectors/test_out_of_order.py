@@ -5,9 +5,12 @@ from dataclasses import replace
 
 import pytest
 
+from dashboard.anomalies.detectors.base import NotChecked
 from dashboard.anomalies.detectors.out_of_order import OutOfOrder
+from dashboard.lib.clock import NS_PER_MS
 from tests.dashboard.anomalies.detectors.written import asked, fact, found_in, stream_of
-from tests.examples import RUN_ID, STREAM
+from tests.examples import RUN_ID, STREAM, facts_of
+from tests.factories import START_NS
 
 
 def exact(order: int, arrival: int, **fields):
@@ -82,3 +85,31 @@ def test_of_many_moved_chunks_the_evidence_stays_small():
 
 def test_the_sdks_own_streams_are_left_out():
     assert asked(OutOfOrder, stream_of(exact(1, 1), exact(0, 2), is_system=True)) == []
+
+
+# --- without a probe ----------------------------------------------------------------------------------
+def by_times(*at_ms: float, world: str = "postgres") -> list:
+    chunks = list(facts_of([str(at) for at in at_ms]))
+    for chunk, at in zip(chunks, at_ms, strict=True):
+        chunk.stored_ns = START_NS + int(at * NS_PER_MS)
+    return asked(OutOfOrder, replace(stream_of(), writes=None, world=world), chunks)
+
+
+def test_chunks_that_the_database_got_in_another_order_are_suspected():
+    (found,) = by_times(0, 1500, 10, 20, 1510)
+    assert (found.severity, found.certainty) == ("warning", "suspected")
+    assert found.message == "2 chunks lie behind chunks that the database got up to 1,490 ms later."
+    assert [chunk.position for chunk in found.chunks] == [2, 3]
+    assert found.missing == ("who wrote each chunk, and in which order (the probe)",)
+
+
+def test_some_milliseconds_are_for_information_and_less_than_one_says_nothing():
+    (found,) = by_times(0, 30, 10, 40)
+    assert (found.severity, found.evidence["longest_ms"]) == ("info", 20.0)
+    assert by_times(0, 10.9, 10, 40) == []
+
+
+def test_files_times_prove_nothing():
+    (one,) = by_times(0, 1500, 10, world="local")
+    assert isinstance(one, NotChecked)
+    assert one.reason == "not checked here: no probe reported who writes to this stream"

@@ -8,7 +8,7 @@ from dashboard.anomalies.detectors.repeated_by_retry import RepeatedByRetry
 from dashboard.lib.clock import NS_PER_S
 from streams.facts import Attempt, ChunkFact, RunFacts, StepFacts, StreamFacts
 from tests.dashboard.anomalies.detectors.written import asked, fact, found_in, ledger_of
-from tests.examples import NOW_NS, RUN_ID, STREAM, Example, example, facts_of
+from tests.examples import CLOSE, NOW_NS, RUN_ID, STREAM, Example, example, facts_of
 
 
 def results(line: str) -> list[str]:
@@ -132,3 +132,15 @@ def test_all_detectors_are_asked_of_a_retried_step():
         '"a" "b" "c" "a" "b" "c" close -> repeated_by_retry(0,1,2,3,4,5)'
     )
     assert one.results() == one.expected
+
+
+def test_where_chunks_have_no_time_attempts_are_told_apart_by_how_they_begin():
+    begin = {"type": "text-start", "id": "t1"}
+    stream = StreamFacts(STREAM, RETRIED_RUN, world="vercel")
+    chunks = list(facts_of(["x", begin, "a", begin, "a", "b", CLOSE]))
+    one = found_in(RepeatedByRetry, stream, chunks)
+    assert (one.severity, one.certainty) == ("warning", "suspected")
+    assert [chunk.position for chunk in one.chunks] == [1, 2, 3, 4]
+    assert asked(RepeatedByRetry, stream, list(facts_of(["x", begin, "a", "b", CLOSE]))) == []
+    often = list(facts_of(["x", *["a", "b"] * 9, CLOSE]))
+    assert asked(RepeatedByRetry, stream, often) == [], "more often than it was tried"

@@ -23,7 +23,12 @@ def test_a_running_step_that_says_nothing_is_found():
     one = found('run=running steps=A@120 at=100,99,95 "a" "b" "c"')
     assert (one.severity, one.certainty) == ("warning", "proved")
     assert one.message == "Nothing was written for 95 s, and step stepA is running."
-    assert one.evidence == {"seconds": 95.0, "usual_gap_seconds": 1.0, "step": "stepA"}
+    assert one.evidence == {
+        "seconds": 95.0,
+        "usual_gap_seconds": 1.0,
+        "step": "stepA",
+        "threshold": "Silence: 30 s (default); Silence, in usual gaps: 10 times (default)",
+    }
 
 
 def test_a_gap_between_two_chunks_of_a_step_is_found_afterwards():
@@ -84,3 +89,10 @@ def test_a_file_that_was_copied_later_is_no_gap():
     over = StepFacts("step_A", "stepA", NOW_NS - 110 * NS_PER_S, NOW_NS)
     run = RunFacts(RUN_ID, status="completed", ended_ns=NOW_NS, steps=(over,))
     assert asked(StreamSilent, StreamFacts(STREAM, run, True), chunks) == []
+
+
+def test_our_own_silence_is_not_taken_for_that_of_a_world_without_times():
+    run = RunFacts(RUN_ID, status="running", steps=(step("A", 120),))
+    stream = StreamFacts(STREAM, run, True, world="vercel")
+    (one,) = asked(StreamSilent, stream, facts_of(["a"], stored_ns=NOW_NS - 90 * NS_PER_S))
+    assert isinstance(one, NotChecked) and one.due_ns is None

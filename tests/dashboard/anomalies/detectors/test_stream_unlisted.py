@@ -3,9 +3,13 @@ from __future__ import annotations
 import pytest
 
 from dashboard.anomalies.detectors.base import Found, NotChecked
-from dashboard.anomalies.detectors.stream_unlisted import GRACE_NS, StreamUnlisted
+from dashboard.anomalies.detectors.stream_unlisted import StreamUnlisted
+from dashboard.anomalies.thresholds import DEFAULTS
+from dashboard.lib.clock import NS_PER_S
 from streams.facts import RunFacts, StreamFacts
 from tests.examples import NOW_NS, RUN_ID, STREAM, example, facts_of, values_of
+
+GRACE_NS = int(DEFAULTS.list_s * NS_PER_S)
 
 
 def asked(

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from dashboard.anomalies.detectors.write_after_run_end import GRACE_NS, KEPT, WriteAfterRunEnd
+from dashboard.anomalies.detectors.write_after_run_end import KEPT, WriteAfterRunEnd
+from dashboard.anomalies.thresholds import DEFAULTS
 from dashboard.lib.clock import NS_PER_MS, NS_PER_S
 from streams.facts import ChunkFact, StreamFacts
 from tests.dashboard.anomalies.detectors.written import OVER, RUNNING, asked, found_in
@@ -28,7 +29,12 @@ def test_chunks_long_after_the_end_of_their_run_are_found():
     assert (found.run_id, found.stream, found.step_id) == (RUN_ID, STREAM, "")
     assert found.message == "2 chunks were written after the run was completed, up to 7.5 s later."
     assert [(one.arrival, one.position) for one in found.chunks] == [(2, 1), (3, 2)]
-    assert found.evidence == {"chunks": 2, "run_status": "completed", "seconds_late": 7.5}
+    assert found.evidence == {
+        "chunks": 2,
+        "run_status": "completed",
+        "seconds_late": 7.5,
+        "threshold": "Written after the end: 2 s (default)",
+    }
 
 
 def test_without_the_writers_clock_it_is_suspected():
@@ -40,7 +46,7 @@ def test_without_the_writers_clock_it_is_suspected():
 @pytest.mark.parametrize(
     "late",
     [
-        chunk(1, GRACE_NS / NS_PER_S, 5),
+        chunk(1, DEFAULTS.late_s, 5),
         chunk(1, 60, -1),
         chunk(1, 60, 2),
         chunk(1, 1, 3600),

@@ -9,9 +9,9 @@ import pytest
 
 from dashboard.anomalies.detectors.base import Severity
 from dashboard.anomalies.judge_run import judge_run
-from dashboard.anomalies.run_detectors.base import RUN_DETECTORS, Answer, RunDetector, words_of
+from dashboard.anomalies.run_detectors.base import RUN_DETECTORS, Answer, RunDetector
 from dashboard.anomalies.run_facts import AHEAD_NS, RunFacts, WorldClock
-from dashboard.anomalies.thresholds import DEFAULTS, Thresholds
+from dashboard.anomalies.thresholds import DEFAULTS, Thresholds, words_of
 from dashboard.lib.clock import NS_PER_S
 from tests.run_examples import BASE_NS, SUPPLIES, run_example
 
