@@ -123,7 +123,7 @@ def _bytes_kept() -> int:
 def _drop_streams(pks: list[int]) -> None:
     with write_transaction():
         with connection.cursor() as cursor:
-            for table in ("streams_chunk", "streams_write", "streams_writer"):
+            for table in ("streams_chunk", "streams_note", "streams_write", "streams_writer"):
                 cursor.executemany(f"DELETE FROM {table} WHERE stream_id = %s", [(pk,) for pk in pks])
         findings = Finding.objects.filter(stream__in=pks)
         anomalies = set(findings.values_list("anomaly", flat=True))

@@ -37,7 +37,7 @@ _locks: dict[int, threading.Lock] = {}
 
 
 def worlds_to_apply() -> list[int]:
-    waiting = InboxItem.objects.filter(applied_ns=None)
+    waiting = InboxItem.objects.filter(applied_ns=None, world__removing_ns=None)
     return list(waiting.values_list("world", flat=True).distinct())
 
 
@@ -47,7 +47,8 @@ def apply(world_id: int, stop: threading.Event, changed: Callable[[], None] = la
     Returns at once if another thread is at it: that one looks once more after it has let go of the lock.
     """
     lock = _locks.setdefault(world_id, threading.Lock())
-    waiting = InboxItem.objects.filter(world=world_id, applied_ns=None).order_by("pk")
+    waiting = InboxItem.objects.filter(world=world_id, applied_ns=None, world__removing_ns=None)
+    waiting = waiting.order_by("pk")
     while not stop.is_set() and waiting.exists():
         if not lock.acquire(blocking=False):
             return

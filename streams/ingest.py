@@ -10,21 +10,24 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 
 from django.conf import settings
+from django.db import connections
 from django.db.models import F, Q
 
 from dashboard.lib import doorbell
 from dashboard.lib.clock import NS_PER_S, now_ns
 from dashboard.lib.database import clean, write_transaction
 from runs.models import World
-from runs.observations import ChunkSeen, Observation, StreamSeen
+from runs.observations import ChunkSeen, ChunkTold, Observation, StreamSeen
 from runs.record import Batch, record
 from runs.secrets import adapter_of
 from runs.worlds.base import Seen, WorldError, kinds_without
 from runs.worlds.base import World as Adapter
 from streams import arrivals
-from streams.seen import refresh, remember
+from streams.notes import record_notes
+from streams.seen import refresh, remember, seen_by
 from streams.writes import worlds_with_open_writes
 
 log = logging.getLogger("tailrace.ingest")
@@ -33,12 +36,20 @@ CLAIM_NS = 30 * NS_PER_S  # how long a pull may go without a batch before anothe
 EVERYTHING = None  # the hint of a pull that has to look at all of a world
 
 
+_Place = tuple[str, str, bytes | None]  # kind, location, sealed secret: another one is opened anew
+
+
+class _Paused(Exception):
+    """A person has the world left alone since this pull began."""
+
+
 @dataclass(slots=True)
 class _Opened:
     """A world as this process has it open. `lock` keeps two threads from sharing one seen-set."""
 
     adapter: Adapter
     seen: Seen
+    place: _Place
     generation: int = -1
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -116,7 +127,7 @@ def _pull_until_dry(world_id: int, stop: threading.Event, changed: Callable[[], 
     hinted, places = _take_hints(world_id)
     places = places if hinted else EVERYTHING
     try:
-        opened = _opened.get(world_id) or _opened.setdefault(world_id, _Opened(adapter_of(world), Seen()))
+        opened = _open(world)
         with opened.lock:
             if (
                 opened.generation != world.generation
@@ -137,10 +148,29 @@ def _pull_until_dry(world_id: int, stop: threading.Event, changed: Callable[[], 
     except WorldError as error:
         _close(world_id)
         return _unreadable(world, str(error))
+    except _Paused:
+        return {}
     except BaseException:
         _close(world_id)  # its seen-set may be ahead of or behind the rows
         raise
     return {}
+
+
+def _open(world: World) -> _Opened:
+    """As this process has it open; anew where it was moved, or its secret replaced, in whichever process."""
+    place = _place_of(world)
+    opened = _opened.get(world.pk)
+    if opened is not None and opened.place != place:
+        _close(world.pk)
+        opened = None
+    if opened is None:
+        adapter = adapter_of(world)
+        opened = _opened.setdefault(world.pk, _Opened(adapter, seen_by(adapter, world), place))
+    return opened
+
+
+def _place_of(world: World) -> _Place:
+    return world.kind, world.location, None if world.sealed is None else bytes(world.sealed)
 
 
 def _close(world_id: int) -> None:
@@ -166,6 +196,8 @@ def _read(
             changed()
         if stop.is_set():
             return
+        if World.objects.filter(pk=world.pk, paused_ns__isnull=False).exists():
+            raise _Paused
 
 
 def ring_stream(advance: arrivals.Advance) -> None:
@@ -181,11 +213,12 @@ def store(world: World, batch: Sequence[Observation]) -> tuple[list[arrivals.Adv
         recorded = record(world, sorted_out)
         linked = arrivals.record_streams(world, sorted_out.of(StreamSeen), recorded)
         advances = arrivals.record_chunks(world, sorted_out.of(ChunkSeen))
+        told = record_notes(world, sorted_out.of(ChunkTold))
         arrivals.touch_streams_of(recorded.restated)
         cursor = {"generation": F("generation") + 1, "claimed_until_ns": now_ns() + CLAIM_NS}
         World.objects.filter(pk=world.pk).update(**cursor)
         generation = World.objects.values_list("generation", flat=True).get(pk=world.pk)
-    return linked + advances, recorded.changed or bool(advances), generation
+    return linked + advances, recorded.changed or told or bool(advances), generation
 
 
 def _unreadable(world: World, message: str) -> dict[str, object]:
@@ -219,10 +252,33 @@ def worlds_to_read() -> list[int]:
     return found
 
 
-def follow(world_id: int, stop: threading.Event, enqueue: Callable[[int], None]) -> None:
-    """Watch a world and ask for a pull whenever something may have changed. Returns when `stop` is set."""
+def follow(
+    world_id: int,
+    stop: threading.Event,
+    enqueue: Callable[[int], None],
+    changed: Callable[[int], None] = lambda world_id: None,
+) -> None:
+    """Watch a world and ask for a pull whenever something may have changed. Returns when `stop` is set.
+
+    Where the watcher learns what only a reader beside it can store, the pull is made here; `changed` is called
+    after each of its batches that brought something.
+    """
     adapter = adapter_of(World.objects.get(pk=world_id))
     _followed.add(world_id)
-    for places in adapter.watch(stop):
-        hint(world_id, places)
-        enqueue(world_id)
+    look = partial(_pull_here, stop=stop, changed=changed) if adapter.is_read_where_watched else enqueue
+    try:
+        for places in adapter.watch(stop):
+            hint(world_id, places)
+            look(world_id)
+    finally:
+        _followed.discard(world_id)
+        adapter.close()
+
+
+def _pull_here(world_id: int, stop: threading.Event, changed: Callable[[int], None]) -> None:
+    try:
+        pull(world_id, stop, lambda: changed(world_id))
+    except Exception:  # the edge of a watcher's loop: our own database may be away for a moment
+        log.exception("world %s could not be read", world_id)
+        connections.close_all()
+        stop.wait(1)

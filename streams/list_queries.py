@@ -15,6 +15,7 @@ from operator import or_
 
 from django.db.models import Q, QuerySet
 
+from runs.managed import removing
 from runs.queries import Key
 from streams.models import Stream
 from streams.verdicts import Level
@@ -128,7 +129,9 @@ def _shaped(streams: QuerySet[Stream]) -> QuerySet[Stream]:
 
 
 def _of(world_id: int | None) -> QuerySet[Stream]:
-    return Stream.objects.all() if world_id is None else Stream.objects.filter(world_id=world_id)
+    """Of one world, else of all that are not being removed."""
+    rows = Stream.objects.all()
+    return rows.exclude(world__in=removing()) if world_id is None else rows.filter(world_id=world_id)
 
 
 def _shown(streams: QuerySet[Stream], own: bool) -> QuerySet[Stream]:

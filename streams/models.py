@@ -169,3 +169,21 @@ class Chunk(models.Model):
 
     def __str__(self) -> str:
         return self.chunk_id
+
+
+class Note(models.Model):
+    """Heard by our own listener: the world told its readers of a chunk, which may not be stored here yet."""
+
+    stream = models.ForeignKey(Stream, on_delete=models.CASCADE, related_name="notes", db_index=False)
+    listener = models.CharField(max_length=100)  # the session that heard it
+    chunk_id = models.CharField(max_length=255)
+    place = models.BigIntegerField()  # among all that the session heard
+    told_ns = models.BigIntegerField()  # our clock
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["stream", "listener", "chunk_id"], name="one_note_per_listener")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.listener} {self.place}"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from streams.models import Chunk, Stream, Write
+from streams.notes import told_of
 from streams.readers import (
     Choice,
     ReaderFacts,
@@ -52,15 +54,15 @@ def reader_choice(stream: Stream) -> Choice:
 
 
 def reader_facts(stream: Stream) -> ReaderFacts:
-    """Two queries; none for a stream with more chunks than `CAP`, which then says so."""
+    """A few queries; none for a stream with more chunks than `CAP`, which then says so."""
     if stream.head > CAP:
         return ReaderFacts((), f"the stream has more than {CAP:,} chunks")
     if stream.pruned_ns is not None:
         return ReaderFacts((), "chunks of the stream were pruned")
     rows = Chunk.objects.filter(stream=stream, arrival__lte=CAP).order_by("arrival")
-    writes = _writes(stream)
+    writes, told = _writes(stream), told_of(stream, CAP)
     fields = ("arrival", "chunk_id", "is_close", "size", "stored_ns")
-    return ReaderFacts([_chunk(row, writes.get(row[0])) for row in rows.values_list(*fields)])
+    return ReaderFacts([_chunk(row, writes.get(row[0]), told) for row in rows.values_list(*fields)])
 
 
 def _writes(stream: Stream) -> dict[int, _Write]:
@@ -70,8 +72,13 @@ def _writes(stream: Stream) -> dict[int, _Write]:
     return {arrival: _Write(*rest) for arrival, *rest in rows.values_list(*fields)}
 
 
-def _chunk(row: tuple[int, str, bool, int, int], write: _Write | None) -> StoredChunk:
+def _chunk(
+    row: tuple[int, str, bool, int, int], write: _Write | None, told: Mapping[int, int]
+) -> StoredChunk:
+    chunk = StoredChunk(*row, notified=told.get(row[0]))
     if write is None:
-        return StoredChunk(*row)
+        return chunk
     done_ns = None if write.took_ns is None else write.called_ns + write.took_ns
-    return StoredChunk(*row, write.called_ns, done_ns, write.process, write.number)
+    return chunk._replace(
+        called_ns=write.called_ns, done_ns=done_ns, process=write.process, call=write.number
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from runs.models import Event, Hook, Run, Step, Unreadable, Wait, World
@@ -21,18 +21,101 @@ from runs.observations import (
     Unreadable as UnreadableSeen,
 )
 from runs.worlds.base import Seen
+from runs.worlds.base import World as Adapter
 from streams.models import Chunk, Stream
+
+MOST_KEPT = 300_000  # keys that a seen-set of a large world holds before it begins anew
+MOST_ASKED = 500  # runs or streams in one statement
+
+
+class SeenAsAsked(Seen):
+    """Of a large world: only what is stored of the runs and streams that its reader asks about.
+
+    It forgets everything when it has grown too large. What is asked about without `about` counts as not seen,
+    which costs a reading, since rows are stored once whatever is read twice.
+    """
+
+    def __init__(self, world: World) -> None:
+        super().__init__()
+        self._world = world
+        self._runs: set[str] = set()
+        self._streams: set[str] = set()
+
+    def about(self, runs: Iterable[str] = (), streams: Iterable[str] = ()) -> None:
+        if self._kept() > MOST_KEPT:
+            self.forget()
+        new_runs = sorted(set(runs) - self._runs)
+        for at in range(0, len(new_runs), MOST_ASKED):
+            self._ask_runs(new_runs[at : at + MOST_ASKED])
+        new_streams = sorted(set(streams) - self._streams)
+        for at in range(0, len(new_streams), MOST_ASKED):
+            self._ask_streams(new_streams[at : at + MOST_ASKED])
+
+    def forget(self) -> None:
+        for kept in (self.rows, self.events, self.chunks, self._runs, self._streams):
+            kept.clear()
+        self.pruned_runs.clear()
+        self.pruned_streams.clear()
+
+    def _kept(self) -> int:
+        return len(self.rows) + len(self.events) + sum(map(len, self.chunks.values()))
+
+    def _ask_runs(self, run_ids: list[str]) -> None:
+        runs = Run.objects.filter(world=self._world, run_id__in=run_ids)
+        known: dict[int, str] = {}
+        for pk, run_id, source, pruned in runs.values_list("pk", "run_id", "source_ns", "pruned_ns"):
+            known[pk] = run_id
+            if source is not None:
+                self.rows["run", run_id] = source
+            if pruned is not None:
+                self.pruned_runs.add(run_id)
+        for run, step, source in Step.objects.filter(run__in=known).values_list(
+            "run_id", "step_id", "source_ns"
+        ):
+            self.rows["step", known[run], step] = source
+        for run, wait, source in Wait.objects.filter(run__in=known).values_list(
+            "run_id", "wait_id", "source_ns"
+        ):
+            self.rows["wait", known[run], wait] = source
+        hooks = Hook.objects.filter(run__in=known).values_list("hook_id", "source_ns")
+        self.rows.update({("hook", hook): source for hook, source in hooks})
+        events = Event.objects.filter(run__in=known).values_list("run_id", "event_id")
+        self.events.update((known[run], event) for run, event in events.iterator(chunk_size=5000))
+        self._runs.update(run_ids)
+
+    def _ask_streams(self, names: list[str]) -> None:
+        streams = Stream.objects.filter(world=self._world, name__in=names)
+        for pk, name, pruned in streams.values_list("pk", "name", "pruned_ns"):
+            if pruned is not None:
+                self.pruned_streams.add(name)
+                continue
+            stored = Chunk.objects.filter(stream_id=pk).values_list("chunk_id", flat=True)
+            self.chunks.setdefault(name, set()).update(stored.iterator(chunk_size=5000))
+        self._streams.update(names)
+
+
+def seen_by(adapter: Adapter, world: World) -> Seen:
+    """An empty seen-set for this adapter: `refresh` fills it."""
+    return SeenAsAsked(world) if adapter.is_large else Seen()
 
 
 def refresh(world: World, seen: Seen) -> None:
     """Bring `seen` up to the database: after a start, or when another process stored something meanwhile."""
+    if isinstance(seen, SeenAsAsked):
+        seen.forget()
+        _refresh_unreadable(world, seen)
+        return
     _refresh_rows(world, seen)
     _refresh_chunks(world, seen)
     events = Event.objects.filter(run__world=world).values_list("run__run_id", "event_id")
     seen.events.update(events.iterator(chunk_size=5000))
-    seen.unreadable = set(Unreadable.objects.filter(world=world).values_list("where", flat=True))
+    _refresh_unreadable(world, seen)
     pruned = Run.objects.filter(world=world, pruned_ns__isnull=False)
     seen.pruned_runs = set(pruned.values_list("run_id", flat=True))
+
+
+def _refresh_unreadable(world: World, seen: Seen) -> None:
+    seen.unreadable = set(Unreadable.objects.filter(world=world).values_list("where", flat=True))
 
 
 def _refresh_rows(world: World, seen: Seen) -> None:

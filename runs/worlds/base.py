@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from threading import Event as StopEvent
 from typing import Any, ClassVar
 
+from dashboard.lib.redacted import without_credentials
 from dashboard.lib.registry import Registry
 from runs.observations import Observation
 
@@ -42,6 +43,9 @@ class Seen:
     unreadable: set[str] = field(default_factory=set)
     pruned_streams: set[str] = field(default_factory=set)
     pruned_runs: set[str] = field(default_factory=set)
+
+    def about(self, runs: Iterable[str] = (), streams: Iterable[str] = ()) -> None:
+        """Called before an adapter of a large world asks about these: a seen-set filled as needed gets them now."""
 
     def has_chunk(self, stream: str, chunk_id: str) -> bool:
         known = self.chunks.get(stream)
@@ -93,6 +97,7 @@ class World(ABC):
     is_read_where_watched: ClassVar[bool] = (
         False  # its watcher learns what only the reader beside it can store
     )
+    is_large: ClassVar[bool] = False  # its reader says what it will ask `Seen` about: `Seen.about`
 
     def __init__(self, location: str, secret: str = "") -> None:
         self.location, self.secret = location, secret
@@ -191,7 +196,7 @@ def place_of(given: str) -> tuple[str, Place]:
             return kind, place
     local = WORLDS.found["local"].parse(given)
     if local is None:
-        raise WorldError(f"nothing here reads {given!r}", permanent=True)
+        raise WorldError(f"nothing here reads {without_credentials(given)!r}", permanent=True)
     return "local", local
 
 

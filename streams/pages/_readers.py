@@ -53,7 +53,18 @@ def _context(stream: Stream, start: int) -> dict[str, Any]:
     rows.append(_row("A later reader gets", readings.facts, readings.later))
     if start:
         rows.append(_row(f"From {start}", readings.facts, read_later(readings.facts, readings.choice, start)))
-    return {"rows": rows, "start": start, "rules": _rules(readings), "sentence": readings.sentence}
+    context = {"rows": rows, "start": start, "rules": _rules(readings), "sentence": readings.sentence}
+    return context | {"heard": _heard(readings.facts)}
+
+
+def _heard(facts: ReaderFacts) -> str:
+    """What the live reading rests on, where a listener was there."""
+    heard = sum(chunk.notified is not None for chunk in facts.chunks)
+    return (
+        f"Heard here: {heard:,} of {len(facts.chunks):,} notifications of chunks and end markers"
+        if heard
+        else ""
+    )
 
 
 def _rules(readings: Readings) -> str:

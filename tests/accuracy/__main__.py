@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
@@ -22,16 +21,15 @@ from dataclasses import astuple, dataclass, field, fields
 from pathlib import Path
 
 from dashboard.anomalies.detectors.base import SEVERITIES, Found
-from runs.worlds.base import WORLDS
 from tests import accuracy_streams
-from tests.accuracy import local
+from tests.accuracy import local, postgres, vercel
+from tests.needs import find_postgres
 from tests.recordings import PYTHON_SDK
 from tests.recordings import RECORDINGS as WITH_TESTS
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "accuracy.md"
 LOUD = SEVERITIES.index("warning")
-NOT_READ = ("postgres", "vercel")  # kinds of worlds whose recordings need a reader that may not be there
 BEGIN, END = "<!-- table -->", "<!-- end of the table -->"
 
 
@@ -60,9 +58,23 @@ class Cell:
 
 def of_streams(folder: Path) -> Iterator[Cell]:
     for result in accuracy_streams.results(folder):
-        facts = result.expected | result.found.keys() | result.unseen
-        for kind in sorted({kind for kind, _ in facts}):
-            yield _stream_cell(kind, result)
+        yield from _cells(result)
+
+
+def of_postgres(folder: Path) -> Iterator[Cell]:
+    for result in postgres.results(folder):
+        yield from _cells(result)
+
+
+def of_vercel(folder: Path) -> Iterator[Cell]:
+    for result in vercel.results(folder):
+        yield from _cells(result)
+
+
+def _cells(result: accuracy_streams.Result) -> Iterator[Cell]:
+    facts = result.expected | result.found.keys() | result.unseen
+    for kind in sorted({kind for kind, _ in facts}):
+        yield _stream_cell(kind, result)
 
 
 def _stream_cell(kind: str, result: accuracy_streams.Result) -> Cell:
@@ -119,19 +131,14 @@ def _recordings(folder: Path) -> Iterator[tuple[str, Path, list[dict[str, object
         yield PYTHON_SDK, next(scenarios.parent.rglob("data.tar.gz")), own
 
 
-PARTS: tuple[Callable[[Path], Iterator[Cell]], ...] = (of_streams, of_runs)
+PARTS: tuple[Callable[[Path], Iterator[Cell]], ...] = (of_streams, of_runs, of_postgres, of_vercel)
 
 
 def not_read(folder: Path) -> Iterator[str]:
-    """Recordings that are there, and that nothing here reads yet: said, never counted as right."""
-    for kind in NOT_READ:
-        files = sorted(
-            path.name for path in (folder / kind).glob("*.gz") if not re.search("truth|schema", path.name)
-        )
-        if files and kind not in WORLDS.found:
-            yield f"{kind}: not read yet, Tailrace has no reader of such worlds ({len(files)} recordings)"
-        elif files:
-            yield f"{kind}: not counted yet, no part of `python -m tests.accuracy` reads them ({len(files)} recordings)"
+    """Recordings that are there and cannot be read here: said, never counted as right."""
+    files = [one for one in (folder / "postgres").glob("*.sql.gz") if "schema" not in one.name]
+    if files and find_postgres() is None:
+        yield f"postgres: not counted, there is no PostgreSQL to restore them into ({len(files)} recordings)"
 
 
 def summed(cells: Iterable[Cell]) -> dict[tuple[str, str], Counts]:
@@ -144,8 +151,8 @@ def summed(cells: Iterable[Cell]) -> dict[tuple[str, str], Counts]:
 def lines_of(cells: list[Cell], unread: Iterable[str]) -> Iterator[str]:
     """A Markdown table that can be read as plain text as well."""
     columns = [column.name for column in fields(Counts)]
-    yield f"| {'kind':22} | {'recordings':13} | " + " | ".join(f"{name:>8}" for name in columns) + " |"
-    yield f"|{'-' * 24}|{'-' * 15}|" + "|".join("-" * 9 + ":" for _ in columns) + "|"
+    yield f"| {'kind':22} | {'recordings':22} | " + " | ".join(f"{name:>8}" for name in columns) + " |"
+    yield f"|{'-' * 24}|{'-' * 24}|" + "|".join("-" * 9 + ":" for _ in columns) + "|"
     table = summed(cells)
     for (kind, recordings), counts in table.items():
         yield _line(kind, recordings, counts)
@@ -160,7 +167,7 @@ def lines_of(cells: list[Cell], unread: Iterable[str]) -> Iterator[str]:
 
 def _line(kind: str, recordings: str, counts: Counts) -> str:
     return (
-        f"| {kind:22} | {recordings:13} | " + " | ".join(f"{number:>8}" for number in astuple(counts)) + " |"
+        f"| {kind:22} | {recordings:22} | " + " | ".join(f"{number:>8}" for number in astuple(counts)) + " |"
     )
 
 

@@ -149,7 +149,8 @@ class LabApp:
 
         `b_reacquire#2` is `b_reacquire` once more. `env` may set LAB_TRUTH (a file for what each step meant
         to write), LAB_RESULTS and LAB_REJECTIONS (see drive.mjs), LAB_SLOW_COUNT, LAB_SLOW_PAUSE (ms),
-        LAB_SLOW_SIZE (characters), LAB_MANY (chunks) and anything that the SDK itself reads.
+        LAB_SLOW_SIZE (characters), LAB_MANY (chunks) and anything that the SDK itself reads: with
+        WORKFLOW_POSTGRES_URL and WORKFLOW_TARGET_WORLD it writes to PostgreSQL instead.
         """
         unknown = {scenario.partition("#")[0] for scenario in scenarios} - set(SCENARIOS)
         if unknown:
@@ -158,6 +159,12 @@ class LabApp:
         world = {"WORKFLOW_LOCAL_DATA_DIR": str(Path(data_dir).resolve())}
         argv = [*with_parent(), str(node.node), "drive.mjs", ",".join(scenarios)]
         return LabRun(argv, cwd=self.folder, env={**_environment(node), **world, **(env or {})})
+
+    def set_up_postgres(self, url: str) -> None:
+        """The schema of this version's world, by its own script. Two at once in one database fail."""
+        script = "node_modules/@workflow/world-postgres/bin/setup.js"
+        node = _need_node()
+        self._tool([str(node.node), script], node, {"WORKFLOW_POSTGRES_URL": url})
 
     def _install(self) -> None:
         """npm with our lock, so that a year from now the same SDK is built with the same tools."""
@@ -194,12 +201,12 @@ class LabApp:
                 shutil.copyfile(built, built.with_suffix(".cjs"))
         self._stamp("built", wanted)
 
-    def _tool(self, argv: Sequence[str], node: Node) -> None:
+    def _tool(self, argv: Sequence[str], node: Node, env: Mapping[str, str] | None = None) -> None:
         try:
             done = subprocess.run(
                 argv,
                 cwd=self.folder,
-                env=_environment(node),
+                env={**_environment(node), **(env or {})},
                 capture_output=True,
                 text=True,
                 check=False,

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.lab import postgres
 from tests.lab.app import LabApp, LabRun
 from tests.lab.setups import PROBE, VERCEL_WORLD, Setup
 from tests.lab.vercel import StubServer
@@ -50,6 +51,20 @@ class Told:
             world if world.is_dir() and not stored else None,
             stored,
         )
+
+
+@contextmanager
+def world_in(version: str, setup: Setup, folder: Path) -> Iterator[tuple[str, dict[str, str]]]:
+    """What Tailrace is to read, and what the app must be told for that; keeps in `folder` what was stored."""
+    if not setup.is_postgres:
+        place = folder / "world" if setup.is_read else folder / "another world"
+        place.mkdir(parents=True)
+        yield str(place), {}
+        return
+    folder.mkdir(parents=True)
+    with postgres.world(version) as url:
+        yield url, {"WORKFLOW_POSTGRES_URL": url}
+        (folder / "stored.json").write_text(json.dumps(postgres.stored(url)))
 
 
 @contextmanager

@@ -2,13 +2,16 @@
 
     python -m tests.lab.matrix [--versions 4.8.9,...] [--setups far,...] [--keep DIRECTORY]
 
-Prints a table and ends with 1 if anything in it is wrong. Needs Node.js, and npm for what is not built yet.
+Prints a table and ends with 1 if anything in it is wrong; with the world `postgres`, also if something is lost
+when the database goes away for a minute. Needs Node.js, and npm for what is not built yet.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -18,17 +21,19 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 from tests.lab.app import ALL_VERSIONS, LabApp
-from tests.lab.cell import APP_TIMEOUT, Told, app_in
+from tests.lab.cell import APP_TIMEOUT, Told, app_in, world_in
 from tests.lab.found import findings, processes, wait_until_judged
 from tests.lab.setups import SETUPS, Setup
 from tests.lab.truth import truths
 from tests.lab.verdict import Verdict, differences, judge
+from tests.needs import ROOT
 from tests.processes import end
 from tests.server_process import Server
 
 # An app in a far world mostly waits: two at once leave neither short of time on two cores.
 AT_ONCE = 2
 BUILDS_AT_ONCE = 2
+OUTAGE_S = 60
 
 
 def say(line: str) -> None:
@@ -52,22 +57,21 @@ def run_cell(version: str, setup: Setup, folder: Path) -> list[Verdict]:
 
 
 def _run_alone(version: str, setup: Setup, folder: Path) -> Told:
-    with app_in(version, setup, folder, None) as run:
+    with world_in(version, setup, folder) as (_, env), app_in(version, setup, folder, None, env) as run:
         run.finish(APP_TIMEOUT)
     return Told.read(folder)
 
 
 def _run_watched(version: str, setup: Setup, folder: Path) -> Told:
-    world = folder / "world" if setup.is_read else folder / "another world"
-    world.mkdir(parents=True)
-    server = Server(world, folder / "data")
-    try:
-        with app_in(version, setup, folder, server.url) as run:
-            run.finish(APP_TIMEOUT)
-        wait_until_judged(folder / "data")
-    finally:
-        end(server.process)
-        (folder / "tailrace.log").write_text(server.output())
+    with world_in(version, setup, folder) as (world, env):
+        server = Server(world, folder / "data")
+        try:
+            with app_in(version, setup, folder, server.url, env) as run:
+                run.finish(APP_TIMEOUT)
+            wait_until_judged(folder / "data")
+        finally:
+            end(server.process)
+            (folder / "tailrace.log").write_text(server.output())
     return Told.read(folder)
 
 
@@ -123,7 +127,7 @@ def build(versions: Iterable[str]) -> None:
 
 
 def run_all(versions: Sequence[str], setups: Sequence[Setup], folder: Path) -> list[Verdict]:
-    cells = [(version, setup) for setup in setups for version in versions]
+    cells = [(version, setup) for setup in setups for version in versions if version in setup.versions]
     verdicts: dict[tuple[str, str], list[Verdict]] = {}
     with ThreadPoolExecutor(AT_ONCE) as pool:
         jobs = {
@@ -141,6 +145,16 @@ def run_all(versions: Sequence[str], setups: Sequence[Setup], folder: Path) -> l
             wrong = sum(bool(verdict.wrong) for verdict in verdicts[version, name])
             say(f"{version} {name}: {len(verdicts[version, name])} scenarios, {wrong} wrong")
     return [verdict for version, setup in cells for verdict in verdicts[version, setup.name]]
+
+
+def outage(seconds: int) -> bool:
+    """A database that goes away for so long, and comes back: whether nothing was lost."""
+    argv = [sys.executable, "-m", "pytest", "-q", "tests/e2e/test_postgres_world.py", "-k", "goes_away"]
+    say(f"\nPostgreSQL goes away for {seconds} s")
+    return (
+        subprocess.run(argv, cwd=ROOT, env={**os.environ, "LAB_OUTAGE": str(seconds)}, check=False).returncode
+        == 0
+    )
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -163,7 +177,10 @@ def main(arguments: Sequence[str]) -> int:
         if not options.keep:
             shutil.rmtree(folder, ignore_errors=True)
     report(verdicts, time.monotonic() - started)
-    return 1 if any(verdict.wrong for verdict in verdicts) else 0
+    is_right = not any(verdict.wrong for verdict in verdicts)
+    if "postgres" in options.setups.split(","):
+        is_right &= outage(OUTAGE_S)
+    return 0 if is_right else 1
 
 
 if __name__ == "__main__":

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from tests.lab.app import SCENARIOS, SOURCE
+from tests.lab import postgres
+from tests.lab.app import ALL_VERSIONS, SCENARIOS, SOURCE
 from tests.needs import ROOT
 
 PROBE = ROOT / "static" / "probe" / "tailrace-probe.cjs"
@@ -28,6 +29,11 @@ class Setup:
     scenarios: tuple[str, ...]
     env: Mapping[str, str] = field(default_factory=dict)
     is_read: bool = True
+    versions: tuple[str, ...] = ALL_VERSIONS
+
+    @property
+    def is_postgres(self) -> bool:
+        return self.world == postgres.PACKAGE
 
     @property
     def is_exact(self) -> bool:
@@ -76,6 +82,13 @@ SETUPS = {
             str(LATENCY_WORLD),
             ("a_clean", "a_cleanArg", "a_pipeTo", "b_reacquire", "d_multi", "e_fatal", "g_parallel"),
             {"LAB_LOSE": "3"},
+        ),
+        Setup(
+            "postgres",
+            "the PostgreSQL world as it is",
+            postgres.PACKAGE,
+            (*ALL_SCENARIOS, "b_reacquire#2", "b_reacquire#3"),
+            versions=postgres.VERSIONS,
         ),
         Setup(
             "vercel",

@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from tests.lab.cell import Row, Told
 from tests.lab.found import Finding
 from tests.lab.setups import Setup
-from tests.lab.truth import StreamTruth
+from tests.lab.truth import StreamTruth, stream_name
 
+DIVERGES = "live_reader_diverges"  # judged where Tailrace hears what the app's own live readers are told
 JUDGED = ("racing_writers", "out_of_order", "write_rejected", "chunk_lost")
 # Steps at once, or a cancel by the clock: another order each time.
 UNSTEADY = ("g_parallel", "g_parallelSameId", "h_cancel")
@@ -35,8 +36,13 @@ class Verdict:
     wrong: list[str] = field(default_factory=list)
 
 
-def expected_kinds(truth: StreamTruth, setup: Setup) -> set[str]:
+def judged_kinds(setup: Setup) -> set[str]:
+    return {*JUDGED, DIVERGES} if setup.is_postgres else set(JUDGED)
+
+
+def expected_kinds(truth: StreamTruth, setup: Setup, diverging: Collection[str] = ()) -> set[str]:
     holds = {
+        DIVERGES: truth.name in diverging,
         "racing_writers": truth.is_racing,
         "out_of_order": setup.is_read and not truth.is_in_order,
         "write_rejected": bool(truth.refused),
@@ -54,24 +60,37 @@ def judge(
 ) -> dict[str, Verdict]:
     """By scenario; streams that no scenario's own steps wrote (a webhook's body) stand under "-"."""
     verdicts = {name: Verdict(version, setup.name, name) for name in told.results}
+    judged = judged_kinds(setup)
+    diverging = diverging_streams(told) if setup.is_postgres else set()
     for name in sorted({*truths, *findings}):
         truth = truths.get(name)
         verdict = verdicts.setdefault(
             (truth.scenario if truth else "") or "-", Verdict(version, setup.name, "-")
         )
         here = {one.kind: one for one in findings.get(name, ())}
-        wanted = expected_kinds(truth, setup) if truth else set()
+        wanted = expected_kinds(truth, setup, diverging) if truth else set()
         verdict.expected.update(wanted)
-        verdict.found.update(here.keys() & set(JUDGED))
-        verdict.others.update(here.keys() - set(JUDGED))
+        verdict.found.update(here.keys() & judged)
+        verdict.others.update(here.keys() - judged)
         verdict.wrong += [f"{name}: missing {kind}" for kind in sorted(wanted - here.keys())]
         verdict.wrong += [
             f"{name}: {kind}, which is not so: {here[kind].message}"
-            for kind in sorted(here.keys() & set(JUDGED) - wanted)
+            for kind in sorted(here.keys() & judged - wanted)
         ]
         if truth:
             verdict.wrong += [f"{name}: {problem}" for problem in _details(version, setup, truth, here)]
     return verdicts
+
+
+def diverging_streams(told: Told) -> set[str]:
+    """Those of which the app's live reader got something else than the one that came when all was over."""
+    return {
+        stream_name(result["runId"], live["namespace"])
+        for result in told.results.values()
+        for live in result.get("live", ())
+        for later in result["replay"]
+        if live["namespace"] == later["namespace"] and _read(live) != _read(later)
+    }
 
 
 def _details(version: str, setup: Setup, truth: StreamTruth, here: Mapping[str, Finding]) -> Iterator[str]:
@@ -79,6 +98,8 @@ def _details(version: str, setup: Setup, truth: StreamTruth, here: Mapping[str, 
         writers = {step for step, _ in truth.meant}
         if found.certainty != "proved" or not found.steps or not found.steps <= writers:
             yield f"racing_writers is {found.certainty} of {sorted(found.steps)}, not proved of {sorted(writers)}"
+    if (found := here.get(DIVERGES)) and setup.is_postgres and found.certainty != "proved":
+        yield f"{DIVERGES} is {found.certainty}: {found.message}"
     if found := here.get("write_rejected"):
         yield from _rejected(truth, found)
     if setup.is_exact:

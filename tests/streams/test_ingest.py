@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from dashboard.lib.clock import NS_PER_S, now_ns
-from dashboard.worlds import ensure_world
+from dashboard.worlds.known import ensure_world
 from runs.models import Event, Hook, Run, Step, Unreadable, Wait, World
 from runs.observations import ChunkSeen, Observation, ReadableAgain, RunSeen, StepSeen
 from runs.observations import Unreadable as UnreadableSeen

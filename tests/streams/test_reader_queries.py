@@ -72,9 +72,9 @@ def test_it_leaves_out_writes_that_became_no_chunk(stream: Stream):
     assert {chunk.done_ns for chunk in reader_facts(stream).chunks} == {None}
 
 
-def test_it_asks_the_database_twice(stream: Stream, django_assert_num_queries: Any):
+def test_it_asks_the_database_three_times(stream: Stream, django_assert_num_queries: Any):
     make_writes(stream, 10, 20, 30, 40)
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(3):
         facts = reader_facts(stream)
     assert [chunk.call for chunk in facts.chunks] == [0, 1, 2, 3]
 

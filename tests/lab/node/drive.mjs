@@ -27,6 +27,8 @@ process.on('unhandledRejection', (error) => {
 });
 const server = await listen();
 const api = await import('workflow/api');
+// PostgreSQL's world takes work from a queue of its own, which an app has to start.
+if (process.env.WORKFLOW_POSTGRES_URL) await (await (await import('workflow/runtime')).getWorld()).start();
 const manifest = JSON.parse(fs.readFileSync('.well-known/workflow/v1/manifest.json', 'utf8'));
 const ids = {};
 for (const [file, workflows] of Object.entries(manifest.workflows)) {

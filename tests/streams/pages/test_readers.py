@@ -5,8 +5,11 @@ from __future__ import annotations
 import pytest
 from django.urls import reverse
 
+from runs.models import World
+from runs.observations import ChunkTold
+from streams.notes import record_notes
 from streams.pages._readers import start_in
-from tests.factories import CLOSE_MARKER, make_chunks, make_run, make_stream, make_world
+from tests.factories import CLOSE_MARKER, START_NS, make_chunks, make_run, make_stream, make_world
 
 pytestmark = pytest.mark.django_db
 
@@ -45,6 +48,19 @@ def test_it_reads_from_any_index(client, stream):
 def test_what_a_live_reader_got_is_not_guessed(client, stream):
     live = part(client, stream).partition("A live reader got")[2].partition("A later reader")[0]
     assert "not checked here" in live
+
+
+def test_it_says_what_it_heard_the_world_tell_its_readers(client, stream):
+    World.objects.update(kind="postgres")
+    ids = list(stream.chunks.order_by("arrival").values_list("chunk_id", flat=True))
+    order = [ids[at] for at in (0, 2, 1, 3, 4)]
+    told = [ChunkTold(stream.name, one, place, START_NS, "one") for place, one in enumerate(order)]
+    record_notes(stream.world, told[:3])
+    assert "Heard here: 3 of 5 notifications" in part(client, stream)
+    record_notes(stream.world, told)
+    live = part(client, stream).partition("A live reader got")[2].partition("A later reader")[0]
+    assert "proved" in live and 'title="delivered once more">2<' in live
+    assert "Heard here: 5 of 5 notifications" in part(client, stream)
 
 
 def test_an_unknown_sdk_gets_no_rules_of_its_own(client):
