@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard.proxy.cbor import peek
+from dashboard.proxy.cbor import PEEKED, peek
 
 
 @pytest.mark.parametrize(
@@ -42,3 +42,23 @@ def test_nesting_without_end_is_cut_off():
 @given(st.binary(max_size=60))
 def test_nothing_makes_it_fail(data):
     peek(data)
+
+
+@pytest.mark.parametrize(
+    ("data", "value"),
+    [
+        ("a1616ad82361ff", {"j": "\ufffd"}),  # a pattern: not compiled
+        ("a1616ad81d00", {"j": 0}),  # a reference: not followed
+        ("a1616af7", {"j": None}),
+        ("a1810102", {}),  # a list as a key
+        ("a26161018101", {"a": 1}),
+        ("9bffffffffffffffff01", [1]),  # a length that is a lie
+        ("5bffffffffffffffff01", None),
+    ],
+)
+def test_what_is_odd_is_plain_or_left_out(data, value):
+    assert peek(bytes.fromhex(data)) == value
+
+
+def test_a_huge_body_is_not_read_to_its_end():
+    assert len(peek(b"\x9b\x00\x00\x00\x00\xff\xff\xff\xff" + b"\x00" * 2_000_000)) < PEEKED
