@@ -14,6 +14,7 @@ from django.conf import settings
 from django.urls import reverse
 
 from dashboard.alerts.absence_queries import newest_run_ns, silent_streams, workflows_of
+from dashboard.alerts.candidates import COPY
 from dashboard.alerts.models import Alert, AlertRule
 from dashboard.alerts.rules import Conditions, names_of
 from dashboard.alerts.teller import Teller
@@ -28,7 +29,6 @@ from runs.worlds.base import supplies_of
 UNREAD = "it has not been read for a while"
 UNREAD_NS = 120 * NS_PER_S  # at the least
 SEVERITY = SEVERITIES.index("warning")
-COPY = "bundle"  # the kind of worlds in which nothing will ever happen again
 _started_ns = now_ns()  # of this process: what it has not had the time to read is no sign of anything
 
 

@@ -21,6 +21,7 @@ from dashboard.lib.clock import NS_PER_S
 AT_ONCE = 500
 SLACK_NS = 300 * NS_PER_S  # an anomaly's time is given before its transaction is committed
 WHOLE_NS = 3600 * NS_PER_S
+COPY = "bundle"  # the kind of worlds in which nothing will ever happen again
 HISTORY_NS = 3600 * NS_PER_S  # what ended so long before a world was added made nobody wait for it
 _SEEN = ("total", "revision", "severity", "certainty")
 _COLUMNS = (*_SEEN, "kind", "workflow", "world", "state", "first_seen_ns")
@@ -37,7 +38,7 @@ class Changed:
     total: int
     fresh: int  # findings since routing last looked
     has_regressed: bool
-    is_history: bool  # all of it had ended before its world was added: see `_with_news`
+    is_history: bool  # all of it had ended before its world was added: see `with_news`
 
     @property
     def subject(self) -> str:
@@ -67,7 +68,7 @@ def batch(since_ns: int, cursor: Routing, with_deployments: bool) -> Batch:
     places = _deployments(one.pk for one in found) if with_deployments else {}
     moved = Anomaly.objects.filter(moved_to__in=[one.pk for one in found]).values_list("pk", "moved_to")
     moves = {old: into for old, into in moved if into is not None}
-    told_of = _with_news(one.pk for one in found)
+    told_of = with_news(one.pk for one in found)
     for pk in set(moves.values()) - set(before):  # not new: it goes on under another number
         before[pk] = _watch(next(one for one in found if one.pk == pk))
     return Batch(
@@ -88,7 +89,7 @@ def _watch(row: Anomaly) -> Watched:
     return Watched(anomaly_id=row.pk, **{name: getattr(row, name) for name in _SEEN})
 
 
-def _with_news(ids: Iterable[int]) -> frozenset[int]:
+def with_news(ids: Iterable[int]) -> frozenset[int]:
     """Those seen in a run, or a stream, that went on after its world was added.
 
     What lies in a world when it is added is history, for the inbox and the audit: it may be years of it.
@@ -96,8 +97,8 @@ def _with_news(ids: Iterable[int]) -> frozenset[int]:
     since = F("anomaly__world__created_ns") - HISTORY_NS
     is_going = Q(run__created_ns__gte=since) | Q(stream__last_stored_ns__gte=since) | Q(run=None, stream=None)
     is_news = Q(run__completed_ns__gte=since) | (Q(run__completed_ns=None) & is_going)
-    found = Finding.objects.filter(is_news, anomaly__in=list(ids)).values_list("anomaly", flat=True)
-    return frozenset(found.distinct())
+    found = Finding.objects.filter(is_news, anomaly__in=list(ids)).exclude(anomaly__world__kind=COPY)
+    return frozenset(found.values_list("anomaly", flat=True).distinct())
 
 
 def _changed(

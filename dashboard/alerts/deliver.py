@@ -73,15 +73,16 @@ def _serve(channel_id: int, stop: threading.Event) -> None:
 
 
 def _due() -> QuerySet[Delivery]:
-    """Waiting ones whose time has come, and claims that ran out. A recovery waits for what it is the end of."""
+    """Waiting ones whose time has come, and claims that ran out. A recovery waits for what it is the end of.
+
+    No tests: those are sent where they are asked for, once (`testing`)."""
     now = now_ns()
     before = Delivery.objects.filter(
         alert=OuterRef("alert"), channel=OuterRef("channel"), state__in=UNFINISHED, pk__lt=OuterRef("pk")
     )
     free = Q(state="waiting") | Q(state="claimed", claimed_until_ns__lt=now)
-    return Delivery.objects.filter(free, state__in=UNFINISHED, due_ns__lte=now).exclude(
-        Q(event__in=("recovered", "present")) & Exists(before)
-    )
+    due = Delivery.objects.filter(free, state__in=UNFINISHED, due_ns__lte=now)
+    return due.exclude(event="test").exclude(Q(event__in=("recovered", "present")) & Exists(before))
 
 
 def due_channels() -> list[int]:
@@ -149,7 +150,7 @@ def _failed(delivery: Delivery, error: DeliveryError) -> None:
     values = {"state": "failed"} if is_over else {"state": "waiting", "due_ns": due_ns}
     with write_transaction():
         if _ours(delivery).update(error=text, **values):
-            health.failed(delivery.channel_id, text, permanent=error.permanent, now_ns=now)
+            health.failed(delivery, error, now)
 
 
 def wait_s(attempts: int, retry_after_s: float | None) -> float:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from dashboard.alerts import outbox
-from dashboard.alerts.channel_secrets import channel_of, sealed_of, secrets_of
-from dashboard.alerts.channels.base import CHANNELS, DeliveryError, FieldError, Message
-from dashboard.alerts.content import VERSION, absolute, iso
+from dashboard.alerts import health, outbox
+from dashboard.alerts.channel_secrets import sealed_of, secrets_of
+from dashboard.alerts.channels.base import CHANNELS, FieldError
 from dashboard.alerts.models import AlertChannel, AlertRule, Delivery
 from dashboard.alerts.report import next_due_ns
 from dashboard.alerts.rules import problems_of, zone_of
@@ -28,12 +27,16 @@ class NotSaved(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class ChannelForm:
-    """`secrets` that are empty keep what is stored. `report_weekday` None: no weekly report."""
+    """`secrets` that are empty keep what is stored, but for those that are `forgotten`.
+
+    `report_weekday` None: no weekly report.
+    """
 
     kind: str
     name: str
     settings: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict)
+    forgotten: frozenset[str] = frozenset()
     report_weekday: int | None = None
     report_hour: int = 9
     report_time_zone: str = "UTC"
@@ -79,13 +82,15 @@ def save_channel(channel_id: int | None, form: ChannelForm) -> AlertChannel:
     """A new channel, or a known one; an edited one begins without failures. Raises NotSaved."""
     row = AlertChannel.objects.filter(pk=channel_id).first() if channel_id is not None else None
     row = row or AlertChannel(kind=form.kind, created_ns=now_ns())
-    secrets = _secrets(row) | {name: text for name, text in form.secrets.items() if text}
+    kept = {name: text for name, text in _secrets(row).items() if name not in form.forgotten}
+    secrets = kept | {name: text for name, text in form.secrets.items() if text}
     _check(row.kind, form, secrets)
     row.name = clean(form.name.strip(), 200)
     row.settings = {name: clean(text, 4000) for name, text in form.settings.items()}
     row.report_weekday, row.report_hour = form.report_weekday, form.report_hour
     row.report_time_zone, row.report_due_ns = form.report_time_zone, _report_due(form)
-    row.failures, row.failing_since_ns, row.disabled_reason, row.disabled_ns = 0, None, "", None
+    for name, value in health.fresh().items():
+        setattr(row, name, value)
     try:
         with write_transaction():
             row.save()
@@ -131,9 +136,9 @@ def _report_due(form: ChannelForm) -> int | None:
 
 def switch_channel(channel_id: int, is_on: bool) -> bool:
     """Off holds what comes for a day; on lets it go."""
-    fresh = {"failures": 0, "failing_since_ns": None, "disabled_reason": "", "disabled_ns": None}
+    values = health.fresh() if is_on else {}
     with write_transaction():
-        changed = AlertChannel.objects.filter(pk=channel_id).update(is_on=is_on, **(fresh if is_on else {}))
+        changed = AlertChannel.objects.filter(pk=channel_id).update(is_on=is_on, **values)
         if changed and is_on:
             outbox.let_go(channel_id)
         elif changed:
@@ -147,38 +152,17 @@ def delete_channel(channel_id: int) -> None:
         AlertChannel.objects.filter(pk=channel_id).delete()
 
 
+def can_try_again(row: Delivery) -> bool:
+    """A test is not: it says how its channel was then, and another one is a press away."""
+    return row.state in _ENDED and row.event != "test"
+
+
 def try_again(delivery_id: int) -> bool:
     """Send what has failed, or was dropped, once more: with the same key, so that a receiver can tell."""
-    rows = Delivery.objects.filter(pk=delivery_id, state__in=("failed", "dropped"))
+    rows = Delivery.objects.filter(pk=delivery_id, state__in=_ENDED).exclude(event="test")
     values = {"state": "waiting", "reason": "", "due_ns": now_ns(), "created_ns": now_ns()}
     with write_transaction():
         return bool(rows.update(**values))
 
 
-def send_test(channel: AlertChannel) -> str:
-    """A real message, now, past the outbox; returns the answer. Raises DeliveryError. It counts neither way."""
-    now = now_ns()
-    data = {
-        "version": VERSION, "event": "test", "severity": "info", "at": iso(now), "subject": "tailrace:test",
-        "url": absolute("/"),
-    }  # fmt: skip
-    lines = ("This is a test. Alerts of this channel will look like this.",)
-    facts = (("Channel", channel.name),)
-    message = Message(
-        "test",
-        f"test-{channel.pk}-{now}",
-        "Test from Tailrace",
-        "info",
-        lines,
-        facts,
-        "",
-        absolute("/"),
-        now,
-        data,
-    )
-    try:
-        return clean(channel_of(channel).send(message), 2000)
-    except DeliveryError:
-        raise
-    except Exception as error:  # a channel's bug; its text may hold a secret
-        raise DeliveryError(f"This channel failed in a way it should not: {type(error).__name__}.") from None
+_ENDED = ("failed", "dropped")

@@ -37,6 +37,7 @@ class AlertChannel(models.Model):
     created_ns = models.BigIntegerField()
     failures = models.IntegerField(default=0)  # in a row
     failing_since_ns = models.BigIntegerField(null=True)
+    refused = models.JSONField(default=list)  # deliveries in a row whose message it did not take
     disabled_ns = models.BigIntegerField(null=True)
     disabled_reason = models.TextField(blank=True, default="")  # why Tailrace itself has switched it off
     last_failure_ns = models.BigIntegerField(null=True)
@@ -151,7 +152,9 @@ class Delivery(models.Model):
     channel = models.ForeignKey(
         AlertChannel, on_delete=models.CASCADE, related_name="deliveries", db_index=False
     )
-    rule = models.ForeignKey(AlertRule, null=True, on_delete=models.SET_NULL, related_name="deliveries")
+    rule = models.ForeignKey(
+        AlertRule, null=True, on_delete=models.SET_NULL, related_name="deliveries", db_index=False
+    )
     alert = models.ForeignKey(
         Alert, null=True, on_delete=models.SET_NULL, related_name="deliveries", db_index=False
     )
@@ -180,6 +183,8 @@ class Delivery(models.Model):
             ),
             models.Index("channel", models.F("id").desc(), name="deliveries_of_channel"),
             models.Index("state", models.F("id").desc(), name="deliveries_by_state"),
+            models.Index("event", models.F("id").desc(), name="deliveries_by_event"),
+            models.Index("rule", models.F("id").desc(), name="deliveries_of_rule"),
             models.Index(fields=["alert", "channel"], name="deliveries_of_alert"),
             models.Index(fields=["created_ns"], name="deliveries_oldest"),
         ]

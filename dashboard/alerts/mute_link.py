@@ -5,15 +5,8 @@ from __future__ import annotations
 from django.conf import settings
 from django.core import signing
 
-from dashboard.anomalies import life
-from dashboard.anomalies.life import Done
-from dashboard.anomalies.states import Asked, Mute
-from dashboard.lib.clock import NS_PER_S, now_ns
-
 PATH = "alerts/mute/<str:token>/"  # of the page: GET asks, POST mutes
 VALID_S = 7 * 86_400
-WHO = "a link in an alert"
-DAY_NS = 86_400 * NS_PER_S
 _SALT = "tailrace.alerts.mute"
 
 
@@ -36,12 +29,6 @@ def anomaly_of(token: str) -> int:
     if not isinstance(found, int):
         raise MuteLinkError("This link is not one that Tailrace has made.")
     return found
-
-
-def mute(token: str, days: int = 0) -> Done:
-    """For so many days, or for good. Raises MuteLinkError. One that is resolved or gone is left as it is."""
-    asked = Mute(until_ns=now_ns() + days * DAY_NS) if days else Mute()
-    return life.act([anomaly_of(token)], Asked("mute", now_ns(), asked), WHO)
 
 
 def base_url() -> str:

@@ -1,7 +1,8 @@
 """How often a rule would have fired in the last week, told from history. Nothing is stored.
 
 History knows when an anomaly was first seen, when it came back, and how often it was seen in each hour: what a rule
-counts within less than an hour is an estimate from that, which the answer says.
+counts within less than an hour is an estimate from that, which the answer says. What had ended before its world was
+added is not counted: no rule tells it.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from dashboard.alerts.absence_queries import workflows_of
+from dashboard.alerts.candidates import with_news
 from dashboard.alerts.models import AlertRule
 from dashboard.alerts.rules import Conditions, Facts
 from dashboard.anomalies.life_facts import HOUR_NS
@@ -58,7 +60,9 @@ def _of_anomalies(rule: AlertRule, conditions: Conditions, now_ns: int) -> Previ
     since_ns = now_ns - WEEK_NS
     rows = Anomaly.objects.filter(last_seen_ns__gte=since_ns, total__gt=0).order_by("-last_seen_ns", "-id")
     looked = list(rows.only(*_COLUMNS)[: MOST + 1])
-    found = _matching(looked[:MOST], conditions)
+    fitting = _matching(looked[:MOST], conditions)
+    news = with_news(one.pk for one in fitting)
+    found = [one for one in fitting if one.pk in news]
     hours = _hours([one.pk for one in found], since_ns)
     regressed = _regressed([one.pk for one in found], since_ns)
     fired = {

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from django.db.models import QuerySet
+
 from dashboard.alerts.models import Alert, AlertChannel, AlertRule, Delivery
 
 PAGE = 50
@@ -13,8 +15,12 @@ COUNTED = 1000
 
 @dataclass(frozen=True, slots=True)
 class DeliveryFilter:
+    """What of the log is asked for; what is empty asks for everything."""
+
     channel: int | None = None
+    rule: int | None = None
     state: str = ""
+    event: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +44,24 @@ class ChannelState:
     held: int = 0
 
 
+def open_alerts() -> tuple[list[Alert], int]:
+    """The latest, and how many there are, counted up to COUNTED."""
+    rows = Alert.objects.filter(recovered_ns=None)
+    found = rows.select_related("rule", "world", "anomaly").order_by("-id")[:PAGE]
+    return list(found), rows.order_by()[:COUNTED].count()
+
+
+def told_of(alerts: Iterable[Alert]) -> dict[int, dict[str, str]]:
+    """By alert: names of channels and what came of it, of what was told since it was last opened."""
+    opened = {alert.pk: alert.opened_ns for alert in alerts}
+    rows = Delivery.objects.filter(alert__in=opened, event__in=("anomaly", "absent")).order_by("pk")
+    found: dict[int, dict[str, str]] = {pk: {} for pk in opened}
+    for pk, name, state, created_ns in rows.values_list("alert", "channel__name", "state", "created_ns"):
+        if pk is not None and created_ns >= opened[pk]:
+            found[pk][name] = state
+    return found
+
+
 def rules() -> list[AlertRule]:
     return list(AlertRule.objects.prefetch_related("channels", "worlds").order_by("pk"))
 
@@ -54,6 +78,11 @@ def rule_states(ids: Iterable[int]) -> dict[int, RuleState]:
         last = rows.order_by("-last_ns", "-id").values_list("last_ns", flat=True).first()
         found[pk] = RuleState(rows.filter(recovered_ns=None)[:COUNTED].count(), last, untold(pk))
     return found
+
+
+def rules_with_digest() -> list[AlertRule]:
+    """Those that hold something back, the next digest first."""
+    return list(AlertRule.objects.filter(digest_due_ns__isnull=False).order_by("digest_due_ns"))
 
 
 def untold(rule_id: int) -> int:
@@ -86,17 +115,25 @@ def disabled_channels() -> list[AlertChannel]:
     return list(AlertChannel.objects.filter(is_on=False).exclude(disabled_reason="").order_by("-disabled_ns"))
 
 
-def deliveries(wanted: DeliveryFilter, before: int | None = None) -> DeliveryPage:
-    """The log, the newest first."""
-    rows = Delivery.objects.select_related("channel", "rule", "alert__anomaly")
-    if wanted.channel is not None:
-        rows = rows.filter(channel=wanted.channel)
-    if wanted.state:
-        rows = rows.filter(state=wanted.state)
+def delivery_rows(wanted: DeliveryFilter) -> QuerySet[Delivery]:
+    """Each filter has an index in the order of the list: none walks the log."""
+    asked = {"channel": wanted.channel, "rule": wanted.rule, "state": wanted.state, "event": wanted.event}
+    return Delivery.objects.filter(**{name: value for name, value in asked.items() if value}).order_by("-pk")
+
+
+def deliveries(wanted: DeliveryFilter, before: int | None = None, limit: int = PAGE) -> DeliveryPage:
+    """The log, the newest first, without the messages."""
+    rows = delivery_rows(wanted).select_related("channel", "rule").defer("message")
     if before is not None:
         rows = rows.filter(pk__lt=before)
-    found = list(rows.order_by("-pk")[: PAGE + 1])
-    return DeliveryPage(found[:PAGE], found[PAGE - 1].pk if len(found) > PAGE else None)
+    found = list(rows[: limit + 1])
+    return DeliveryPage(found[:limit], found[limit - 1].pk if len(found) > limit else None)
+
+
+def delivery_counts(states: Iterable[str]) -> dict[str, int]:
+    """Counted up to COUNTED each: so many entries of an index."""
+    rows = Delivery.objects.order_by()
+    return {state: rows.filter(state=state)[:COUNTED].count() for state in states}
 
 
 def delivery_named(pk: int) -> Delivery | None:

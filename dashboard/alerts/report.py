@@ -91,7 +91,7 @@ def week_before(now_ns: int) -> Week:
         waiting=Anomaly.objects.filter(count__gt=0, state__in=ATTENTION).count(),
         new_kinds=tuple(_new_kinds(since_ns)),
         worst=tuple(_worst(since_ns)),
-        sent=Delivery.objects.filter(created_ns__gte=since_ns, state="sent").count(),
+        sent=Delivery.objects.filter(created_ns__gte=since_ns, state="sent").exclude(event="test").count(),
     )
 
 

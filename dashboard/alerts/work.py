@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from dashboard.alerts import bell, claim, deliver
+from dashboard.alerts import bell, claim, deliver, testing
 from dashboard.alerts.route import route
 
 PAUSE_S = 0.1  # what is committed shortly after the first finding of many is routed with it
@@ -16,6 +16,7 @@ def work(stop: threading.Event) -> None:
     bell.begun()
     route(stop, told=lambda: deliver.start(stop))
     deliver.start(stop)
+    testing.give_up()
 
 
 def release_all() -> None:

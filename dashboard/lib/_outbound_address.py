@@ -185,6 +185,17 @@ def resolve(host: str, port: int, timeout: float) -> tuple[str, ...]:
     return tuple(str(address) for address in addresses)
 
 
+def check_written(host: str) -> None:
+    """What can be said of a host without looking it up: whether it is well written, and no refused address."""
+    name = host_of(host)
+    try:
+        address = ipaddress.ip_address(name)
+    except ValueError:
+        return
+    if name not in allowed().hosts:
+        _check(name, address, allowed())
+
+
 def _check(name: str, address: Address, permits: Allowed) -> None:
     inner = _inside(address)
     if permits.has(address) or (inner is not None and permits.has(inner)):

@@ -30,6 +30,7 @@ __all__ = [
     "OutboundError",
     "TargetRefused",
     "allowed",
+    "check_host",
     "check_url",
     "connect",
     "request",
@@ -100,7 +101,12 @@ class _Target:
 
 def check_url(url: str) -> None:
     """Whether an address could be called, by its writing alone: nothing is looked up. Raises TargetRefused."""
-    _target(url)
+    check_host(_target(url).host)
+
+
+def check_host(host: str) -> None:
+    """The same of a host, which may be an address. Raises TargetRefused."""
+    _outbound_address.check_written(host)
 
 
 def connect(host: str, port: int, timeout: float) -> socket.socket:

@@ -181,17 +181,11 @@ function connect() {
   socket.addEventListener("message", (event) => {
     const said = JSON.parse(event.data);
     if (said.changed) ask();
-    if (said.test) show(testToast());
   });
   socket.addEventListener("close", () => {
     setTimeout(connect, wait);
     wait = Math.min(LONGEST_WAIT, wait * 2);
   });
-}
-
-function testToast() {
-  const text = "This is a test. Alerts of this channel will look like this.";
-  return { id: `test-${Date.now()}`, key: "test", event: "test", severity: "info", title: "Test from Tailrace", text, link: "" };
 }
 
 if (source) {

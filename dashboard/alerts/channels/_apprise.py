@@ -112,7 +112,12 @@ def _failure(service: str, seen: Seen, result: apprise.AppriseResult, url: str) 
     refused = [answer for answer in seen.answers if not answer.is_success]
     if refused:
         told = refusal(refused[-1].status, refused[-1].text(), refused[-1].retry_after_s(), hidden)
-        return DeliveryError(f"{service} {told}", permanent=told.permanent, retry_after_s=told.retry_after_s)
+        return DeliveryError(
+            f"{service} {told}",
+            permanent=told.permanent,
+            of_message=told.of_message,
+            retry_after_s=told.retry_after_s,
+        )
     logged = [one_line(str(entry.message), 200) for entry in result.logs()]
     said = scrub(logged[-1], hidden) if logged else "Apprise does not say why"
     return DeliveryError(f"{service}: not sent: {said}")

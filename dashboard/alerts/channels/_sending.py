@@ -15,6 +15,7 @@ COLORS = {"info": 0x3B82F6, "warning": 0xD97706, "error": 0xDC2626, "critical": 
 CALM = 0x16A34A
 CLOSING = frozenset({"recovered", "present"})
 _AGAIN = frozenset({408, 409, 423, 425, 429})
+_OF_MESSAGE = frozenset({400, 413, 422})
 _SHORTEST_SECRET, _SHORTEST_PART = 5, 10
 
 
@@ -48,7 +49,12 @@ def refusal(
     """The error that an answer stands for. 4xx is permanent, but for the few that ask to come again."""
     permanent = 400 <= status < 500 and status not in _AGAIN
     text = f"answered with {status}" + (f": {scrub(said, secrets)}" if said else "")
-    return DeliveryError(text, permanent=permanent, retry_after_s=None if permanent else retry_after_s)
+    return DeliveryError(
+        text,
+        permanent=permanent,
+        of_message=status in _OF_MESSAGE,
+        retry_after_s=None if permanent else retry_after_s,
+    )
 
 
 def told(answer: outbound.Answer, secrets: Iterable[str] = ()) -> str:

@@ -7,31 +7,41 @@ One new kind is one new file in this folder with one subclass of `Channel`. A ch
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Literal
 
 from django.utils.html import escape
 
+from dashboard.lib import outbound
 from dashboard.lib.registry import Registry
 
 SEVERITIES = ("info", "warning", "error", "critical")
 EVENTS = ("anomaly", "recovered", "digest", "absent", "present", "report", "test", "notice")
 TITLE_LIMIT = 150
 
-FieldKind = Literal["text", "url", "secret", "number", "choice", "flag"]
+FieldKind = Literal["text", "url", "host", "secret", "number", "choice", "flag"]
 Values = Mapping[str, str]
 
 
 class DeliveryError(Exception):
     """A message could not be delivered; the text is one sentence that people may see, free of secrets.
 
-    `permanent`: trying again will not help. `retry_after_s`: how long the receiver asked to wait.
+    `permanent`: trying again will not help. `of_message`: for what this message says, so that the next one may be
+    taken; always permanent. `retry_after_s`: how long the receiver asked to wait.
     """
 
-    def __init__(self, message: str, *, permanent: bool = False, retry_after_s: float | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        permanent: bool = False,
+        of_message: bool = False,
+        retry_after_s: float | None = None,
+    ) -> None:
         super().__init__(message)
-        self.permanent = permanent
+        self.permanent = permanent or of_message
+        self.of_message = of_message
         self.retry_after_s = retry_after_s
 
 
@@ -158,8 +168,8 @@ def _check_field(one: Field, value: str) -> None:
         return
     if any(ord(char) < 32 for char in value):
         raise FieldError(one.name, "a line break or control character cannot be part of it")
-    if one.kind == "url" and not value.startswith(("http://", "https://")):
-        raise FieldError(one.name, "this must be an address that begins with http:// or https://")
+    if one.kind in _ADDRESSES:
+        _check_address(one, value)
     if one.kind == "number" and not (value.isascii() and value.isdigit()):
         raise FieldError(one.name, "this must be a whole number")
     if one.kind == "choice" and value not in dict(one.choices):
@@ -168,4 +178,15 @@ def _check_field(one: Field, value: str) -> None:
         raise FieldError(one.name, "this is either on (1) or off (empty)")
 
 
+def _check_address(one: Field, value: str) -> None:
+    """Looks at the writing alone: where a name leads is known when something is sent."""
+    if one.kind == "url" and not value.startswith(("http://", "https://")):
+        raise FieldError(one.name, "this must be an address that begins with http:// or https://")
+    try:
+        _ADDRESSES[one.kind](value)
+    except outbound.TargetRefused as error:
+        raise FieldError(one.name, str(error)) from None
+
+
+_ADDRESSES: Mapping[str, Callable[[str], None]] = {"url": outbound.check_url, "host": outbound.check_host}
 CHANNELS: Registry[Channel] = Registry(Channel, "dashboard.alerts.channels")  # type: ignore[type-abstract]

@@ -36,7 +36,7 @@ class Email(Channel):
             "tailrace@example.com, or Tailrace <tailrace@example.com>",
             required=True,
         ),
-        Field("host", "SMTP server", "text", required=True),
+        Field("host", "SMTP server", "host", required=True),
         Field(
             "security",
             "Encryption",
@@ -131,11 +131,13 @@ def _id(text: str, domain: str) -> str:
 
 
 def _failure(error: Exception, secrets: list[str]) -> DeliveryError:
-    """5xx of SMTP is final, 4xx and a broken line are not."""
+    """5xx of SMTP is final, of this one mail if it is said after its text; 4xx and a broken line are not."""
     codes, said = _codes(error)
     text = one_line(scrub(said, secrets), 300)
     final = isinstance(error, smtplib.SMTPNotSupportedError | ssl.SSLCertVerificationError | ValueError)
-    return DeliveryError(f"the server said: {text}", permanent=final or (bool(codes) and min(codes) >= 500))
+    refused = bool(codes) and min(codes) >= 500
+    of_message = refused and isinstance(error, smtplib.SMTPDataError)
+    return DeliveryError(f"the server said: {text}", permanent=final or refused, of_message=of_message)
 
 
 def _codes(error: Exception) -> tuple[list[int], str]:

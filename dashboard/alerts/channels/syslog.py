@@ -41,7 +41,7 @@ class Syslog(Channel):
             ),
             default="udp",
         ),
-        Field("host", "Server", "text", "Not needed for this machine's socket"),
+        Field("host", "Server", "host", "Not needed for this machine's socket"),
         Field("port", "Port", "number", "Empty means 514, 601 or 6514, as the transport has it"),
         Field("path", "Socket", "text", default="/dev/log"),
         Field("facility", "Facility", "choice", choices=tuple((n, n) for n in _FACILITIES), default="user"),

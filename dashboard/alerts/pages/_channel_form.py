@@ -30,6 +30,7 @@ class Input:
     value: str = ""
     problem: str = ""
     is_kept: bool = False
+    is_forgotten: bool = False  # and is to be taken away
 
     @property
     def type(self) -> str:
@@ -95,6 +96,7 @@ def form_in(post: QueryDict, made: type[Channel], kind: str) -> ChannelForm:
         name=clean(post.get("name", "").strip(), 200),
         settings={name: text for name, text in typed.items() if name not in secret},
         secrets={name: text for name, text in typed.items() if name in secret},
+        forgotten=frozenset(name for name in secret if post.get(f"forget-{name}")),
         report_weekday=_number(post.get("report_weekday", "")),
         report_hour=_number(post.get("report_hour", "")) or 0,
         report_time_zone=clean(post.get("report_time_zone", "").strip() or "UTC", 64),
@@ -107,7 +109,13 @@ def shown_again(
     """What was typed, with what is wrong; secrets have to be typed again."""
     kept = _kept(row)
     inputs = tuple(
-        Input(one, form.settings.get(one.name, ""), problems.get(one.name, ""), one.name in kept)
+        Input(
+            one,
+            form.settings.get(one.name, ""),
+            problems.get(one.name, ""),
+            one.name in kept,
+            one.name in form.forgotten,
+        )
         for one in made.fields
     )
     report = {

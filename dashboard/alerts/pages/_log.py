@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict
 from typing import Any
 from urllib.parse import urlencode
 
 from django.http import QueryDict
 
+from dashboard.alerts import queries
 from dashboard.alerts.channels.base import EVENTS
-from dashboard.alerts.models import STATES, Delivery
+from dashboard.alerts.models import STATES, AlertChannel, Delivery
 from dashboard.alerts.pages._find import number_in
+from dashboard.alerts.queries import DeliveryFilter
 
-PAGE = 50
+SHOWN = 10
 LOOKS = {
     "waiting": ("info", "clock"),
     "claimed": ("info", "run"),
@@ -30,44 +32,26 @@ EVENT_WORDS = {
 _TONES = {"critical": "err", "error": "err", "warning": "warn", "info": "info"}
 
 
-@dataclass(frozen=True, slots=True)
-class LogFilter:
-    channel: int | None = None
-    rule: int | None = None
-    state: str = ""
-    event: str = ""
-
-    def query(self, **other: object) -> str:
-        values = {"channel": self.channel, "rule": self.rule, "state": self.state, "event": self.event}
-        return urlencode([(name, str(value)) for name, value in (values | other).items() if value])
-
-    def __bool__(self) -> bool:
-        return bool(self.query())
+def query_of(wanted: DeliveryFilter, **other: object) -> str:
+    """The filters as a URL has them; empty where nothing is asked for."""
+    return urlencode([(name, str(value)) for name, value in (asdict(wanted) | other).items() if value])
 
 
-def filter_in(get: QueryDict) -> LogFilter:
+def filter_in(get: QueryDict) -> DeliveryFilter:
     """Words that name nothing are ignored."""
     state, event = get.get("state", ""), get.get("event", "")
-    return LogFilter(
-        number_in(get.get("channel", "")),
-        number_in(get.get("rule", "")),
-        state if state in STATES else "",
-        event if event in EVENTS else "",
+    return DeliveryFilter(
+        channel=number_in(get.get("channel", "")),
+        rule=number_in(get.get("rule", "")),
+        state=state if state in STATES else "",
+        event=event if event in EVENTS else "",
     )
 
 
-def log_page(
-    wanted: LogFilter, before: int | None = None, limit: int = PAGE
-) -> tuple[list[Delivery], int | None]:
-    """The newest first, and the id below which the next page begins. An event has no index of its own: the log is
-    walked until the page is full, and keeps 30 days."""
-    rows = Delivery.objects.select_related("channel", "rule").defer("message")
-    asked = {"channel": wanted.channel, "rule": wanted.rule, "state": wanted.state, "event": wanted.event}
-    rows = rows.filter(**{name: value for name, value in asked.items() if value})
-    if before is not None:
-        rows = rows.filter(pk__lt=before)
-    found = list(rows.order_by("-pk")[: limit + 1])
-    return found[:limit], found[limit - 1].pk if len(found) > limit else None
+def log_of(channel: AlertChannel) -> dict[str, Any]:
+    """What the page of a channel shows of its log."""
+    found = queries.deliveries(DeliveryFilter(channel=channel.pk), limit=SHOWN)
+    return {"channel": channel, "log": log_rows(found.rows), "log_goes_on": found.older is not None}
 
 
 def log_rows(deliveries: Iterable[Delivery]) -> list[dict[str, Any]]:

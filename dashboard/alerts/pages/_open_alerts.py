@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
 from django.urls import reverse
 
-from dashboard.alerts.models import Alert, Delivery
+from dashboard.alerts import queries
+from dashboard.alerts.models import Alert
 from dashboard.anomalies.inbox_queries import severity_word
 from dashboard.lib.panels import Piece, Severity
 from runs.pages._format import counted, short_name
 
-SHOWN = 50
-COUNTED = 1000
-_NOT_TOLD = ("held", "dropped", "failed")
-
-
-def open_alerts() -> tuple[list[Alert], int]:
-    """The latest, and how many there are, counted up to COUNTED."""
-    rows = Alert.objects.filter(recovered_ns=None)
-    found = rows.select_related("rule", "world", "anomaly").order_by("-id")[:SHOWN]
-    return list(found), rows.order_by()[:COUNTED].count()
-
 
 def alert_rows(alerts: Sequence[Alert]) -> list[dict[str, Any]]:
-    told = _told(alerts)
+    told = queries.told_of(alerts)
     return [_row(alert, told[alert.pk]) for alert in alerts]
 
 
@@ -60,14 +49,3 @@ def _note(alert: Alert, told: dict[str, str]) -> str:
     if alert.pending and not told:
         return "waits for the next digest"
     return f"told in a digest on {alert.rule.name}" if alert.told == "digest" and not told else ""
-
-
-def _told(alerts: Sequence[Alert]) -> dict[int, dict[str, str]]:
-    """Names of channels and what came of it, of what was told since it was last opened. One query."""
-    opened = {alert.pk: alert.opened_ns for alert in alerts}
-    rows = Delivery.objects.filter(alert__in=opened, event__in=("anomaly", "absent")).order_by("pk")
-    found: dict[int, dict[str, str]] = defaultdict(dict)
-    for pk, name, state, created_ns in rows.values_list("alert", "channel__name", "state", "created_ns"):
-        if created_ns >= opened[pk]:
-            found[pk][name] = state
-    return found

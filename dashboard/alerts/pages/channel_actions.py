@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.shortcuts import render
 from django.urls import reverse
@@ -9,12 +11,11 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from dashboard.account import require_owner
-from dashboard.alerts import bell, editing, outbox, report
+from dashboard.alerts import bell, editing, outbox, report, testing
 from dashboard.alerts.models import AlertChannel, Delivery
 from dashboard.alerts.outbox import Parcel
-from dashboard.alerts.pages import _test_send
 from dashboard.alerts.pages._find import find_channel, find_delivery
-from dashboard.alerts.pages._log import look_of
+from dashboard.alerts.pages._log import log_of, look_of
 from dashboard.alerts.pages._said import back_to
 from dashboard.lib.clock import now_ns
 from dashboard.lib.database import write_transaction
@@ -47,7 +48,7 @@ def channel_actions(request: HttpRequest, pk: int) -> HttpResponse:
 def test_channel(request: HttpRequest, pk: int) -> HttpResponse:
     """Begins it; the piece that is answered asks for the outcome by itself."""
     require_owner(request)
-    return _outcome(request, _test_send.start(find_channel(pk)))
+    return _outcome(request, testing.start(find_channel(pk)))
 
 
 @page("alerts/channels/<int:pk>/test/<int:delivery>/", "alert-channel-tested")
@@ -62,7 +63,9 @@ def channel_tested(request: HttpRequest, pk: int, delivery: int) -> HttpResponse
 
 
 def _outcome(request: HttpRequest, row: Delivery) -> HttpResponse:
-    context = {"delivery": row, "is_looked_for": _test_send.is_looked_for(row)} | look_of(row)
+    context: dict[str, Any] = {"delivery": row, "is_looked_for": testing.is_looked_for(row)} | look_of(row)
+    if row.state != "claimed":  # the log on the page does not have it yet
+        context |= log_of(row.channel)
     return render(request, "alerts/_tested.html", context)
 
 

@@ -29,12 +29,10 @@ from dashboard.alerts.pages._channel_form import (
 from dashboard.alerts.pages._choices import zones
 from dashboard.alerts.pages._find import find_channel
 from dashboard.alerts.pages._health import channel_rows
-from dashboard.alerts.pages._log import LogFilter, log_page, log_rows
+from dashboard.alerts.pages._log import log_of
 from dashboard.alerts.pages._said import back_to, said_in
 from dashboard.lib import sealing
 from dashboard.lib.pages import page
-
-LOG_SHOWN = 10
 
 
 @page("alerts/channels/", "alert-channels")
@@ -109,9 +107,7 @@ def _page(
         "said": said_in(request),
     }
     if row is not None:
-        found, older = log_page(LogFilter(channel=row.pk), limit=LOG_SHOWN)
-        context |= {"row": channel_rows([row])[0], "trouble": trouble_with(row), "log": log_rows(found)}
-        context["log_goes_on"] = older is not None
+        context |= {"row": channel_rows([row])[0], "trouble": trouble_with(row)} | log_of(row)
     return render(request, "alerts/channel.html", context, status=status)
 
 

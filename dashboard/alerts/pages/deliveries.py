@@ -20,16 +20,15 @@ from dashboard.alerts.pages._find import find_delivery, number_in
 from dashboard.alerts.pages._log import (
     event_choices,
     filter_in,
-    log_page,
     log_rows,
     look_of,
+    query_of,
     state_choices,
 )
 from dashboard.alerts.pages._said import back_to, said_in
 from dashboard.lib.pages import page
 from runs.pages._format import lines
 
-CAN_AGAIN = ("failed", "dropped")
 # In a frame of its own, which runs nothing and loads nothing; it takes no colour from the page.
 _RICH = (
     '<!doctype html><meta charset="utf-8"><meta name="color-scheme" content="light dark">'
@@ -42,12 +41,12 @@ _RICH = (
 @require_safe
 def deliveries(request: HttpRequest) -> HttpResponse:
     wanted, before = filter_in(request.GET), number_in(request.GET.get("older", ""))
-    found, older = log_page(wanted, before)
+    found = queries.deliveries(wanted, before)
     context = {
-        "rows": log_rows(found),
+        "rows": log_rows(found.rows),
         "wanted": wanted,
-        "newest_query": wanted.query(),
-        "older_query": wanted.query(older=older) if older is not None else "",
+        "newest_query": query_of(wanted),
+        "older_query": query_of(wanted, older=found.older) if found.older is not None else "",
         "later": before is not None,
         "channels": queries.channels(),
         "rules": queries.rules(),
@@ -71,7 +70,7 @@ def delivery(request: HttpRequest, pk: int) -> HttpResponse:
         "rich": _RICH + message.html() if message is not None else "",
         "plain": lines(message.text()) if message is not None else "",
         "as_json": json.dumps(found.message, ensure_ascii=False, indent=2),
-        "can_again": found.state in CAN_AGAIN,
+        "can_again": editing.can_try_again(found),
         "said": said_in(request),
     }
     return render(request, "alerts/delivery.html", context | look_of(found))

@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from dashboard.alerts.mute_link import PATH, WHO, MuteLinkError, anomaly_of
+from dashboard.alerts.mute_link import PATH, MuteLinkError, anomaly_of
 from dashboard.anomalies import life
 from dashboard.anomalies.inbox_queries import anomaly_named, end_of_moves
 from dashboard.anomalies.models import Anomaly
@@ -23,6 +23,7 @@ from dashboard.anomalies.states import Asked, Mute, applies
 from dashboard.lib.clock import NS_PER_S, now_ns
 from dashboard.lib.pages import page
 
+WHO = "a link in an alert"
 TIMES = {"1h": ("1 hour", 3600), "1d": ("1 day", 86_400), "7d": ("7 days", 7 * 86_400)}
 
 

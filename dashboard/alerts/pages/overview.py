@@ -10,27 +10,26 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from dashboard.alerts import queries
-from dashboard.alerts.models import AlertRule, Delivery
 from dashboard.alerts.pages._health import channel_rows
 from dashboard.alerts.pages._log import LOOKS
-from dashboard.alerts.pages._open_alerts import COUNTED, alert_rows, open_alerts
+from dashboard.alerts.pages._open_alerts import alert_rows
 from dashboard.alerts.pages._rule_rows import rule_rows
 from dashboard.alerts.pages._said import said_in
 from dashboard.lib.pages import page
 
-COUNTED_STATES = {"waiting": "waiting", "failed": "failed", "held": "held", "sent": "sent"}
+COUNTED_STATES = ("waiting", "failed", "held", "sent")
 
 
 @page("alerts/", "alerts")
 @require_safe
 def overview(request: HttpRequest) -> HttpResponse:
     """`?part=live` is the piece that an open page asks for every few seconds."""
-    found, total = open_alerts()
+    found, total = queries.open_alerts()
     channels = queries.channels()
     context: dict[str, Any] = {
         "open": alert_rows(found),
         "open_total": total,
-        "open_capped": total >= COUNTED,
+        "open_capped": total >= queries.COUNTED,
         "rules": rule_rows(),
         "channels": channel_rows(channels),
         "notices": queries.disabled_channels(),
@@ -46,24 +45,16 @@ def overview(request: HttpRequest) -> HttpResponse:
 
 def digests() -> list[dict[str, Any]]:
     """Rules that hold something back, the next digest first."""
-    due = AlertRule.objects.filter(digest_due_ns__isnull=False).order_by("digest_due_ns")
-    rules = list(due.prefetch_related("channels"))
-    states = queries.rule_states(rule.pk for rule in rules)
     return [
-        {
-            "rule": rule,
-            "held": states[rule.pk].pending if rule.pk in states else 0,
-            "due_ns": rule.digest_due_ns,
-        }
-        for rule in rules
+        {"rule": rule, "held": queries.untold(rule.pk), "due_ns": rule.digest_due_ns}
+        for rule in queries.rules_with_digest()
     ]
 
 
 def state_counts() -> list[dict[str, Any]]:
-    """Deliveries of each state that may want a look, counted up to COUNTED: so many entries of an index each."""
-    found = []
-    for state, word in COUNTED_STATES.items():
-        count = Delivery.objects.filter(state=state).order_by()[:COUNTED].count()
-        tone, icon = LOOKS[state]
-        found.append({"state": state, "word": word, "count": count, "tone": tone, "icon": icon})
-    return found
+    """Deliveries of each state that may want a look."""
+    counts = queries.delivery_counts(COUNTED_STATES)
+    return [
+        {"state": state, "count": count, "tone": LOOKS[state][0], "icon": LOOKS[state][1]}
+        for state, count in counts.items()
+    ]

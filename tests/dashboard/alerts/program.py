@@ -28,7 +28,8 @@ from dashboard.alerts.models import Alert, Delivery
 from dashboard.alerts.outbox import Parcel
 from dashboard.anomalies.models import Anomaly
 from dashboard.lib.clock import now_ns
-from tests.dashboard.alerts.telling import NEVER, forget_first_rules, make_channel, make_rule, run
+from dashboard.lib.database import write_transaction
+from tests.dashboard.alerts.telling import NEVER, forget_first_rules, make_channel, make_rule, run, seen_once
 from tests.factories import make_world
 
 FOLDER = Path(sys.argv[2])
@@ -81,6 +82,7 @@ def slow_and_quick() -> None:
     for channel in (make_file_channel("slow", waits="1"), make_file_channel("quick")):
         outbox.put([Parcel(Message("anomaly", "", "Something"), (channel,))])
     threads = deliver.start(NEVER)
+    _wait_for(lambda: not Delivery.objects.filter(state="waiting").exists())
     _wait_for(lambda: Delivery.objects.filter(state="sent").exists())
     early = sorted(Delivery.objects.values_list("channel__name", "state"))
     (FOLDER / "go").touch()
@@ -101,7 +103,8 @@ def many() -> None:
         thread.start()
     began = time.monotonic()
     for first in range(0, 10_000, 1000):
-        Anomaly.objects.bulk_create(_anomaly(world, at) for at in range(first, first + 1000))
+        with write_transaction():
+            seen_once(_anomaly(world, at) for at in range(first, first + 1000))
     for thread in threads:
         thread.join(WITHIN_S)
     run()

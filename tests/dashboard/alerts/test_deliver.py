@@ -98,6 +98,38 @@ def test_a_channel_that_fails_for_good_is_switched_off_and_another_one_tells(cha
     assert Delivery.objects.get(event="notice").channel == beside
 
 
+def test_one_message_that_is_not_taken_fails_and_the_channel_stays_on(channel, counting):
+    counting.fail_with(refused(of_message=True))
+    put(channel, title="odd")
+    put(channel, title="fine")
+    send()
+    assert Delivery.objects.get(title="odd").state == "failed"
+    assert counting.titles() == ["fine"]
+    row = AlertChannel.objects.get()
+    assert row.is_on and row.refused == [] and row.last_failure == "No, said the receiver."
+
+
+def test_a_channel_that_takes_no_message_any_more_is_switched_off(channel, counting):
+    for at in range(3):
+        assert AlertChannel.objects.get().is_on
+        counting.fail_with(refused(of_message=True))
+        put(channel, title=str(at))
+        send()
+    row = AlertChannel.objects.get()
+    assert not row.is_on and row.disabled_reason == "No, said the receiver."
+    editing.switch_channel(channel.pk, True)
+    assert AlertChannel.objects.get().refused == []
+
+
+def test_the_same_message_again_and_again_is_one_that_is_not_taken(channel, counting):
+    row = put(channel)
+    for _ in range(4):
+        counting.fail_with(refused(of_message=True))
+        send()
+        assert editing.try_again(row.pk)
+    assert AlertChannel.objects.get().is_on
+
+
 def test_a_channel_that_keeps_failing_is_switched_off(channel, counting, clock):
     other = make_channel("Other")
     put(channel)

@@ -10,7 +10,7 @@ from dashboard.alerts.models import Alert, AlertRule
 from dashboard.alerts.queries import untold
 from dashboard.anomalies.models import Anomaly
 from dashboard.lib.clock import NS_PER_S
-from tests.dashboard.alerts.telling import forget_first_rules, make_channel, make_rule, run
+from tests.dashboard.alerts.telling import forget_first_rules, make_channel, make_rule, run, seen_once
 from tests.dashboard.anomalies.found import find, make_stream_of, withdraw
 from tests.factories import make_run, make_world
 
@@ -145,7 +145,7 @@ def test_a_rule_that_is_off_digests_nothing(channel, counting, one_run, clock):
 def test_ten_thousand_at_once_are_a_handful_of_messages_and_one_digest(channel, counting, one_run, clock):
     rule = make_rule(channel)
     numbers = range(10_000)
-    Anomaly.objects.bulk_create(
+    seen_once(
         Anomaly(
             world=one_run.world, kind="chunk_lost", workflow=f"chat{at % 3}", step_name=f"step {at}", count=1, total=1,
             fingerprint=f"{at:064}", first_seen_ns=clock.ns, last_seen_ns=clock.ns, severity=2, certainty=2,

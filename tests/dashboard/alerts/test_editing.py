@@ -6,7 +6,7 @@ import pytest
 
 from dashboard.alerts import editing, outbox, queries
 from dashboard.alerts.channel_secrets import secrets_of
-from dashboard.alerts.channels.base import CHANNELS, DeliveryError, Field, Message
+from dashboard.alerts.channels.base import CHANNELS, Field, Message
 from dashboard.alerts.editing import ChannelForm, NotSaved
 from dashboard.alerts.models import AlertChannel, AlertRule, Delivery
 from dashboard.alerts.outbox import Parcel
@@ -63,24 +63,29 @@ def test_what_is_wrong_with_a_channel_is_said_by_field(secretive, field, values)
     assert field in refused.value.problems and not AlertChannel.objects.exists()
 
 
-def test_a_channel_whose_secrets_cannot_be_opened_says_so_when_it_sends(secretive, settings):
+def test_an_optional_secret_is_taken_away_and_a_needed_one_is_not(secretive, monkeypatch):
     row = editing.save_channel(None, form())
-    settings.KEY_SECRET = "another key, long enough too"
-    row.refresh_from_db()
-    with pytest.raises(DeliveryError, match="Its secrets cannot be opened"):
-        editing.send_test(row)
+    with pytest.raises(NotSaved) as refused:
+        editing.save_channel(row.pk, form(secrets={}, forgotten=frozenset(("token",))))
+    assert "token" in refused.value.problems and secrets_of(AlertChannel.objects.get()) == {"token": "s3cret"}
+    monkeypatch.setattr(secretive, "fields", (Field("token", "Token", "secret"),))
+    editing.save_channel(row.pk, form(secrets={"token": "new"}, forgotten=frozenset(("token",))))
+    assert secrets_of(AlertChannel.objects.get()) == {"token": "new"}
+    editing.save_channel(row.pk, form(secrets={}, forgotten=frozenset(("token",))))
+    assert AlertChannel.objects.get().sealed is None
 
 
-def test_a_test_is_a_real_message_and_leaves_no_trace(secretive, counting):
-    row = editing.save_channel(None, form())
-    assert editing.send_test(row) == "kept as number 1"
-    assert counting.events() == ["test"] and not Delivery.objects.exists()
-    counting.fail_with(DeliveryError("401: who are you?", permanent=True), RuntimeError("s3cret"))
-    with pytest.raises(DeliveryError, match="who are you"):
-        editing.send_test(row)
-    with pytest.raises(DeliveryError, match="RuntimeError"):
-        editing.send_test(row)
-    assert AlertChannel.objects.get().is_on
+@pytest.mark.parametrize("url", ["http://10.1.2.3/x", "https://[::1]/x", "http://169.254.169.254/latest"])
+def test_an_address_that_will_be_refused_is_refused_at_its_field(secretive, settings, url):
+    with pytest.raises(NotSaved) as refused:
+        editing.save_channel(None, form(settings={"url": url}))
+    assert "TAILRACE_OUTBOUND_ALLOW can allow it" in refused.value.problems["url"]
+    settings.OUTBOUND_ALLOW = ("10.0.0.0/8", "::1", "169.254.169.254")
+    assert editing.save_channel(None, form(settings={"url": url})).pk
+
+
+def test_a_host_by_name_is_not_looked_up_before_something_is_sent(secretive):
+    assert editing.save_channel(None, form(settings={"url": "http://nowhere.invalid/"})).pk
 
 
 def test_a_rule_is_saved_with_its_worlds_and_channels(counting, clock):
@@ -119,7 +124,15 @@ def test_pages_find_the_log_the_states_and_who_was_told(counting, clock):
     assert queries.disabled_channels() == [off]
     assert [one.state for one in queries.deliveries(DeliveryFilter()).rows] == ["held", "sent"]
     assert [one.channel for one in queries.deliveries(DeliveryFilter(state="held")).rows] == [off]
-    assert queries.deliveries(DeliveryFilter(channel=channel.pk + 99)).rows == []
+    assert [one.channel for one in queries.deliveries(DeliveryFilter(channel=channel.pk)).rows] == [channel]
+    assert len(queries.deliveries(DeliveryFilter(rule=rule.pk, event="anomaly")).rows) == 2
+    for nothing in (
+        {"channel": off.pk + 99},
+        {"rule": rule.pk + 99},
+        {"event": "digest"},
+        {"state": "failed"},
+    ):
+        assert queries.deliveries(DeliveryFilter(**nothing)).rows == []
     assert len(queries.deliveries_of_anomaly(finding.anomaly_id)) == 2
     assert [one.anomaly_id for one in queries.alerts_of(rule.pk)] == [finding.anomaly_id]
 
@@ -132,3 +145,9 @@ def test_the_log_is_read_in_pages(counting, clock):
     second = queries.deliveries(DeliveryFilter(channel=channel.pk), first.older)
     titles = [one.title for one in (*first.rows, *second.rows)]
     assert titles == [str(at) for at in range(69, -1, -1)] and second.older is None
+
+
+@pytest.mark.parametrize("wanted", [{"channel": 1}, {"rule": 1}, {"state": "sent"}, {"event": "digest"}])
+def test_no_filter_walks_the_log(wanted):
+    plan = queries.delivery_rows(DeliveryFilter(**wanted)).explain()
+    assert "deliveries_" in plan and "TEMP B-TREE" not in plan, plan

@@ -10,6 +10,7 @@ from dashboard.anomalies import life
 from dashboard.anomalies.models import Anomaly
 from dashboard.anomalies.states import Asked
 from dashboard.lib.clock import NS_PER_S
+from runs.models import Run
 from tests.dashboard.anomalies.found import find, make_stream_of
 from tests.factories import make_run, make_world
 
@@ -71,3 +72,12 @@ def test_it_counts_the_gaps_between_runs(one_run, clock):
 
 def test_it_says_where_it_cannot_be_told(one_run, clock):
     assert preview(rule(triggers=["silent"]), [], clock.ns).why_not
+
+
+def test_what_had_ended_before_its_world_was_added_is_not_counted(one_run, clock):
+    find(make_stream_of(one_run))
+    long_ago = one_run.world.created_ns - 2 * HOUR_S * NS_PER_S
+    Run.objects.update(created_ns=long_ago, completed_ns=long_ago)
+    assert preview(rule(), [], clock.ns).fires == 0
+    Run.objects.update(completed_ns=clock.ns)
+    assert preview(rule(), [], clock.ns).fires == 1

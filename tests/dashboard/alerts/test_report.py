@@ -7,9 +7,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from dashboard.alerts import editing, report
+from dashboard.alerts import editing, outbox, report, testing
+from dashboard.alerts.channels.base import Message
 from dashboard.alerts.editing import ChannelForm
 from dashboard.alerts.models import AlertChannel
+from dashboard.alerts.outbox import Parcel
 from dashboard.lib.clock import NS_PER_S
 from tests.dashboard.alerts.telling import forget_first_rules, make_channel, run
 from tests.dashboard.anomalies.found import find, make_stream_of
@@ -60,6 +62,15 @@ def test_it_is_sent_each_week_to_who_asked_for_it(channel, counting, clock):
     clock.forward(7 * DAY_S)
     run()
     assert len(counting.sent) == 2
+
+
+def test_it_counts_what_was_sent_without_tests(channel, counting, clock, monkeypatch):
+    monkeypatch.setattr(testing, "in_background", lambda work: work())
+    testing.start(channel)
+    assert counting.events() == ["test"] and report.week_before(clock.ns).sent == 0
+    outbox.put([Parcel(Message("anomaly", "", "Something"), (channel,))])
+    run()
+    assert report.week_before(clock.ns).sent == 1
 
 
 def test_it_says_what_was_checked_and_what_is_new(channel, counting, clock):

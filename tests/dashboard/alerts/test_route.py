@@ -67,6 +67,16 @@ def test_what_lay_in_a_world_when_it_was_added_is_no_news(channel, counting, clo
     assert counting.events() == ["anomaly"]
 
 
+def test_a_bundle_is_told_by_nobody_however_new_it_is(channel, counting, one_run):
+    make_rule(channel, triggers=["first_time", "every"])
+    find(make_stream_of(make_run(make_world("opened", kind="bundle"))))
+    run()
+    assert counting.sent == [] and Watched.objects.count() == 1
+    find(make_stream_of(one_run))
+    run()
+    assert counting.events() == ["anomaly"]
+
+
 def test_it_tells_nothing_of_what_no_rule_asks_for(channel, counting, one_run):
     make_rule(channel, min_severity=3)
     make_rule(channel, kinds=["chunk_lost"])

@@ -40,12 +40,6 @@ async def test_a_page_is_told_to_look_when_something_is_sent(socket):
     assert await socket.receive_nothing(timeout=0.2)
 
 
-async def test_a_page_is_told_of_a_test_and_of_nothing_to_ask_for(socket):
-    await sync_to_async(tell)("test")
-    assert await socket.receive_json_from(timeout=10) == {"test": True}
-    assert await socket.receive_nothing(timeout=0.2)
-
-
 async def test_a_page_is_told_to_look_where_the_ring_was_lost(socket):
     assert await socket.receive_nothing(timeout=0.2)
     await sync_to_async(store)()

@@ -6,7 +6,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from dashboard.lib import env
-from dashboard.lib.sealing import SealError, is_ready, open_sealed, seal
+from dashboard.lib.sealing import FILE, SealError, is_ready, open_sealed, seal
 
 SECRET = bytes(range(32))
 
@@ -39,9 +39,46 @@ def test_it_says_when_the_variable_was_changed(settings):
         open_sealed(sealed, "a")
 
 
-def test_it_says_when_the_variable_is_missing(settings):
+@pytest.fixture
+def data(settings, tmp_path):
+    """The embedded set-up: the database lies in the data directory, and no variable is set."""
+    settings.KEY_SECRET, settings.DATABASE_URL, settings.DATA = "", "", tmp_path / "data"
+    return settings.DATA
+
+
+def test_without_the_variable_a_key_is_made_in_the_data_directory(data):
+    assert is_ready() and not data.exists(), "it is made when there is something to seal"
+    sealed = seal(SECRET, "a")
+    assert open_sealed(sealed, "a") == SECRET
+    [file] = data.iterdir()
+    assert file.name == FILE and file.stat().st_mode & 0o777 == 0o600
+    assert open_sealed(seal(b"another", "b"), "b") == b"another" and [file] == list(data.iterdir())
+
+
+def test_what_the_file_sealed_opens_when_the_variable_is_set_later(data, settings):
+    sealed = seal(SECRET, "a")
+    settings.KEY_SECRET = "a secret from the environment"
+    assert open_sealed(sealed, "a") == SECRET
+    assert seal(SECRET, "a")[1:5] != sealed[1:5], "what is new is sealed with the variable"
+
+
+def test_what_the_variable_sealed_needs_it_and_says_so(data, settings):
+    settings.KEY_SECRET = "a secret from the environment"
     sealed = seal(SECRET, "a")
     settings.KEY_SECRET = ""
+    with pytest.raises(SealError, match="TAILRACE_KEY_SECRET, which is not set"):
+        open_sealed(sealed, "a")
+
+
+def test_a_data_directory_that_cannot_be_written_is_one_sentence(data, settings):
+    data.write_text("a file")
+    with pytest.raises(SealError, match="cannot be made in the data directory"):
+        seal(SECRET, "a")
+
+
+def test_it_says_when_the_variable_is_missing(settings):
+    sealed = seal(SECRET, "a")
+    settings.KEY_SECRET, settings.DATABASE_URL = "", "postgresql://elsewhere/tailrace"
     assert not is_ready()
     for use in (lambda: seal(SECRET, "a"), lambda: open_sealed(sealed, "a")):
         with pytest.raises(SealError, match="TAILRACE_KEY_SECRET is not set"):

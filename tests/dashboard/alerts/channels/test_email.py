@@ -104,11 +104,11 @@ def test_it_fails_for_good_or_for_now(mail_server, loopback_allowed, message, an
     mail_server.handler.answers = {"ann@example.com": answer, "bob@example.com": answer}
     with pytest.raises(DeliveryError, match=answer) as told:
         channel(mail_server).send(message)
-    assert told.value.permanent is permanent
+    assert told.value.permanent is permanent and not told.value.of_message
     mail_server.handler.answers = {"data": answer}
     with pytest.raises(DeliveryError, match=answer) as told:
         channel(mail_server).send(message)
-    assert told.value.permanent is permanent and not mail_server.mails
+    assert told.value.permanent is told.value.of_message is permanent and not mail_server.mails
 
 
 def test_it_says_who_was_refused_where_others_were_not(mail_server, loopback_allowed, message):
@@ -125,8 +125,11 @@ def test_a_bad_farewell_is_no_failure(mail_server, loopback_allowed, message, mo
 
 
 def test_a_server_on_this_machine_is_refused_where_no_setting_allows_it(mail_server, message):
+    with pytest.raises(FieldError, match=r"^host: .* a loopback address"):
+        channel(mail_server)
+    unchecked = Email(BASE | {"host": "127.0.0.1", "port": str(mail_server.port), "security": "none"}, {})
     with pytest.raises(DeliveryError, match="a loopback address") as told:
-        channel(mail_server).send(message)
+        unchecked.send(message)
     assert told.value.permanent and not mail_server.mails
 
 

@@ -5,9 +5,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from dashboard.alerts import editing, testing
 from dashboard.alerts.channels.base import DeliveryError
 from dashboard.alerts.models import AlertChannel, Delivery
-from dashboard.alerts.pages import _test_send
 from dashboard.lib.clock import now_ns
 from tests.dashboard.alerts.telling import make_channel, make_rule, send
 
@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("bare")]
 def later(monkeypatch):
     """What was begun in the background, to be done when a test wants it."""
     begun = []
-    monkeypatch.setattr(_test_send, "in_background", begun.append)
+    monkeypatch.setattr(testing, "in_background", begun.append)
     return begun
 
 
@@ -40,6 +40,7 @@ def test_a_test_is_sent_in_the_background_and_its_answer_shown(client, counting,
     later.pop()()
     html = outcome(client, row)
     assert "It went out." in html and "kept as number 1" in html and "hx-get" not in html
+    assert f'id="delivery-{row.pk}"' in html.partition('id="channel-log"')[2].partition("</section>")[0]
     assert counting.events() == ["test"] and counting.sent[0].key == row.key
 
 
@@ -75,17 +76,35 @@ def test_a_second_press_waits_for_the_first(client, counting, later):
     assert Delivery.objects.count() == 1 and len(later) == 1
 
 
+def test_one_whose_process_died_has_failed_and_is_not_sent_again(client, counting, later):
+    channel = make_channel()
+    do(client, channel)
+    testing.give_up()
+    assert Delivery.objects.get().state == "claimed"  # it may still be on its way
+    Delivery.objects.update(claimed_until_ns=0)
+    send()
+    testing.give_up()
+    row = Delivery.objects.get()
+    assert (row.state, row.error) == ("failed", testing.LOST) and counting.sent == []
+    assert (
+        not editing.try_again(row.pk)
+        and "Send again" not in client.get(f"/alerts/deliveries/{row.pk}/").content.decode()
+    )
+    channel.refresh_from_db()
+    assert channel.is_on and channel.failures == 0 and channel.last_failure == ""
+
+
 def test_the_page_stops_asking_after_a_while(client, counting, later):
     do(client, make_channel())
-    Delivery.objects.update(created_ns=now_ns() - _test_send.LOOKED_FOR_NS)
+    Delivery.objects.update(created_ns=now_ns() - testing.LOOKED_FOR_NS)
     html = outcome(client, Delivery.objects.get())
     assert "No answer yet." in html and "hx-get" not in html
 
 
 def test_the_thread_of_a_test_gives_its_connection_back(monkeypatch):
     ran, closed = threading.Event(), threading.Event()
-    monkeypatch.setattr(_test_send, "connection", SimpleNamespace(close=closed.set))
-    _test_send.in_background(ran.set)
+    monkeypatch.setattr(testing, "connection", SimpleNamespace(close=closed.set))
+    testing.in_background(ran.set)
     assert ran.wait(10) and closed.wait(10)
 
 

@@ -69,12 +69,26 @@ def test_a_secret_is_never_shown_again_and_stays_until_it_is_replaced(client):
     assert secrets_of(AlertChannel.objects.get())["secret"] == "another secret of mine"
 
 
+def test_an_optional_secret_can_be_taken_away(client):
+    client.post(f"{NEW}webhook/", typed())
+    row = AlertChannel.objects.get()
+    page = f"{LIST}{row.pk}/"
+    assert 'name="forget-secret"' in text(client.get(page))
+    refused = client.post(page, typed(field__secret="", **{"forget-secret": "1", "name": ""}))
+    assert 'name="forget-secret" value="1" checked' in text(refused)
+    assert secrets_of(AlertChannel.objects.get())["secret"] == SECRET
+    client.post(page, typed(field__secret="", **{"forget-secret": "1"}))
+    assert "secret" not in secrets_of(AlertChannel.objects.get())
+    assert 'name="forget-secret"' not in text(client.get(page))
+
+
 @pytest.mark.parametrize(
     ("fields", "field", "said"),
     [
         ({"name": ""}, "name", "A channel needs a name."),
         ({"field__url": ""}, "url", "this is needed"),
         ({"field__url": "javascript:alert(1)"}, "url", "begins with http:// or https://"),
+        ({"field__url": "http://192.168.1.7/hook"}, "url", "is a private address; TAILRACE_OUTBOUND_ALLOW"),
         ({"field__secret": "short"}, "secret", "at least 16 characters"),
         ({"report_weekday": "9"}, "report_weekday", "A day of the week"),
         ({"report_time_zone": "Mars/Base"}, "report_time_zone", "There is no such time zone"),

@@ -8,7 +8,7 @@ from dashboard.alerts import outbox
 from dashboard.alerts.channels.base import DeliveryError, Message
 from dashboard.alerts.models import Delivery
 from dashboard.alerts.outbox import Parcel
-from dashboard.alerts.pages._log import PAGE
+from dashboard.alerts.queries import PAGE
 from dashboard.lib.clock import now_ns
 from tests.dashboard.alerts.telling import make_channel, make_rule, run, send
 from tests.dashboard.anomalies.found import find, make_stream_of

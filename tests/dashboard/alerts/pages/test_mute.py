@@ -5,7 +5,8 @@ import time
 import pytest
 from django.test import Client
 
-from dashboard.alerts.mute_link import VALID_S, WHO, token_of
+from dashboard.alerts.mute_link import VALID_S, token_of
+from dashboard.alerts.pages.mute import WHO
 from dashboard.anomalies import life
 from dashboard.anomalies.models import Anomaly, AnomalyEvent
 from dashboard.anomalies.states import Asked
