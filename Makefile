@@ -31,7 +31,7 @@ test: .venv/.dev ## install what the tests need, then run them all (ARGS=... for
 	$(PY) scripts/test_needs.py
 	$(PY) -m pytest $(ARGS)
 
-lab: .venv/.dev ## apps of four SDK versions in seven worlds, with the probe and without, against the truth (ARGS=...)
+lab: .venv/.dev ## apps of four SDK versions in eight worlds, with the probe and without, against the truth (ARGS=...)
 	$(PY) -m tests.lab.matrix $(ARGS)
 
 accuracy: .venv/.dev ## what the detectors find against the truth of recordings (RECORDINGS=folder, ARGS=--write)

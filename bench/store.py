@@ -99,7 +99,7 @@ def through(world: Any, seen: list[Any]) -> None:
 
 
 def bench_whole() -> None:
-    from dashboard.worlds import ensure_world
+    from dashboard.worlds.known import ensure_world
     from streams.ingest import pull
     from streams.models import Chunk
 

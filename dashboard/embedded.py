@@ -15,7 +15,9 @@ from typing import Any
 
 log = logging.getLogger("tailrace.embedded")
 
-WORKERS = 3  # threads: one pull, one judging, and one to spare
+WORKERS = 2  # threads: one judging, and one to spare; and for each world
+TO_COME = 2  # worlds that may be added while it runs: threads come into being when they are needed
+MOST_WORKERS = 16
 START_SECONDS = 20
 STOP_SECONDS = 15
 
@@ -45,12 +47,18 @@ class Background:
         return not any(thread.is_alive() for thread in self.threads)
 
 
+def workers_for(worlds: int) -> int:
+    """A world whose storage hangs holds the thread that reads it: the others must have one each."""
+    return min(MOST_WORKERS, WORKERS + worlds + TO_COME)
+
+
 def serve(
-    host: str, port: int, world_ids: list[int], ready: Callable[[], None], beside: list[Callable[..., Any]]
+    host: str, port: int, worlds: int, ready: Callable[[], None], beside: list[Callable[..., Any]]
 ) -> bool:
     """Serve until a signal comes; returns whether everything came to its end in time.
 
-    `ready` is called when the port is open; each of `beside` runs in a thread of its own and gets the stop event.
+    `worlds` is how many there are now; which of them are followed is for `dashboard.worlds.watch` to know. `ready` is
+    called when the port is open; each of `beside` runs in a thread of its own and gets the stop event.
     """
     from daphne.endpoints import build_endpoint_description_strings
     from daphne.server import Server  # isort: skip - installs twisted's asyncio reactor, so before any other use
@@ -62,9 +70,8 @@ def serve(
 
     doorbell.use_loop(reactor._asyncioEventloop)
     background = Background(stopping)
-    worker = _start_worker(background)
-    for world_id in world_ids:
-        background.start(f"watch-{world_id}", _follow, world_id, stopping)
+    worker = _start_worker(background, workers_for(worlds))
+    background.start("watching", _watch, stopping)
     background.start("sweep", _tick, stopping)
     for extra in beside:
         background.start(extra.__name__, extra, stopping)
@@ -79,7 +86,7 @@ def serve(
     return background.join()
 
 
-def _start_worker(background: Background) -> Any:
+def _start_worker(background: Background, threads: int) -> Any:
     """Celery's WorkController without its program: no signal handlers, no banner."""
     from celery.worker import WorkController
 
@@ -92,7 +99,7 @@ def _start_worker(background: Background) -> Any:
             ready.set()
 
     worker = Embedded(
-        app=app, pool_cls="threads", concurrency=WORKERS, hostname="embedded@localhost", loglevel="WARNING",
+        app=app, pool_cls="threads", concurrency=threads, hostname="embedded@localhost", loglevel="WARNING",
         without_gossip=True, without_mingle=True, without_heartbeat=True, task_events=False,
     )  # fmt: skip
     background.start("celery", worker.start)
@@ -108,11 +115,11 @@ def _stop_worker(_worker: Any) -> None:
     state.should_stop = os.EX_OK
 
 
-def _follow(world_id: int, stop: threading.Event) -> None:
+def _watch(stop: threading.Event) -> None:
     from dashboard.celery import pull
-    from streams.ingest import follow
+    from dashboard.worlds.watch import Watching
 
-    follow(world_id, stop, pull.delay)
+    Watching(stop, pull.delay).run()
 
 
 def _tick(stop: threading.Event) -> None:

@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import path
 
 from dashboard.lib.clock import NS_PER_S, now_ns
+from runs.managed import KNOWN, standing
 from runs.models import Run, World
 from streams.models import Stream
 
@@ -21,18 +22,23 @@ def ready(request: HttpRequest) -> HttpResponse:
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
-        worlds = {world.slug: world.trouble or "ok" for world in World.objects.all()}
+        worlds = {world.slug: _state(world) for world in World.objects.filter(KNOWN)}
     except Exception as error:  # the answer is the point: any failure of the database means not ready
         return JsonResponse({"status": "not ready", "reason": type(error).__name__}, status=503)
     return JsonResponse({"status": "ok", "worlds": worlds})
 
 
+def _state(world: World) -> str:
+    now = standing(world)
+    return (world.trouble or "ok") if now == "followed" else now
+
+
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Prometheus text."""
+    """Prometheus text. A world that is paused on purpose is neither up nor behind: it has no such lines."""
     stored = Stream.objects.aggregate(chunks=Sum("chunk_count"), behind=Sum("behind_count"))
-    oldest = World.objects.aggregate(read=Max("read_ns"))["read"]
+    oldest = World.objects.filter(paused_ns=None).aggregate(read=Max("read_ns"))["read"]
     lines = [
-        f"tailrace_worlds {World.objects.count()}",
+        f"tailrace_worlds {World.objects.filter(KNOWN).count()}",
         f"tailrace_runs {Run.objects.count()}",
         f"tailrace_streams {Stream.objects.count()}",
         f"tailrace_chunks {stored['chunks'] or 0}",
@@ -40,7 +46,18 @@ def metrics(request: HttpRequest) -> HttpResponse:
     ]
     if oldest is not None:
         lines.append(f"tailrace_last_read_age_seconds {(now_ns() - oldest) / NS_PER_S:.3f}")
+    lines += [line for world in World.objects.filter(KNOWN).order_by("pk") for line in _of_world(world)]
     return HttpResponse("\n".join(lines) + "\n", content_type="text/plain; version=0.0.4")
+
+
+def _of_world(world: World) -> list[str]:
+    if standing(world) != "followed":
+        return [f'tailrace_world_paused{{world="{world.slug}"}} 1']
+    lines = [f'tailrace_world_up{{world="{world.slug}",kind="{world.kind}"}} {0 if world.trouble else 1}']
+    if world.read_ns is not None:
+        age = (now_ns() - world.read_ns) / NS_PER_S
+        lines.append(f'tailrace_world_read_age_seconds{{world="{world.slug}"}} {age:.3f}')
+    return lines
 
 
 urlpatterns = [

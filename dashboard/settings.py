@@ -39,7 +39,9 @@ INTAKE_REQUESTS = env.number("TAILRACE_INTAKE_REQUESTS", 200, 0.1, 100_000)  # a
 INTAKE_RECORDS = env.number("TAILRACE_INTAKE_RECORDS", 50_000, 1, 10_000_000)
 INTAKE_WAITING_MB = env.number("TAILRACE_INTAKE_WAITING_MB", 512, 1, 1_000_000)  # of one world, not applied
 BASE_URL = env.base_url("TAILRACE_BASE_URL")  # how links in messages begin; serve knows its own address
-OUTBOUND_ALLOW = env.words("TAILRACE_OUTBOUND_ALLOW")  # hosts and networks that alerts may reach though private
+OUTBOUND_ALLOW = env.words(
+    "TAILRACE_OUTBOUND_ALLOW"
+)  # hosts and networks that alerts may reach though private
 SWEEP_SECONDS = env.number("TAILRACE_SWEEP_SECONDS", 10, 0.1, 3600)
 
 

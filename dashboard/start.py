@@ -17,16 +17,20 @@ if TYPE_CHECKING:
     from runs.models import World
 
 UNUSABLE = 2  # exit status where the start is refused with a sentence
+_SEEN = (
+    "a password stood on the command line, where other users of this machine see it; it is stored now, sealed:"
+    " the next time the address is enough without it"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    world: str | None
+    worlds: tuple[str, ...] = ()
     host: str = "127.0.0.1"
     port: int = 8000
     data: str | None = None
     keep: str | None = None
-    is_bundle: bool = False  # `world` is a bundle to be opened, not a directory to be watched
+    is_bundle: bool = False  # the one of `worlds` is a bundle to be opened, not a world to be watched
 
 
 def start(options: Options, *beside: Callable[..., Any]) -> int:
@@ -39,6 +43,7 @@ def start(options: Options, *beside: Callable[..., Any]) -> int:
         held = lock(settings.DATA)
         port = _free_port(options)
         held.describe(port=port, host=options.host)
+        settings.BASE_URL = settings.BASE_URL or _own_address(options.host, port)
         settings.SECRET_KEY = os.environ.get("TAILRACE_SECRET_KEY") or ensure_secret_key(settings.DATA)
         note = _migrate()
         return _serve(options, port, note, list(beside))
@@ -55,6 +60,11 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+def _own_address(host: str, port: int) -> str:
+    """What links in messages begin with where nobody has said; another machine may know this one by any name."""
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}" if is_loopback(host) else ""
 
 
 def _apply(options: Options) -> None:
@@ -119,46 +129,80 @@ def _migrate() -> str:
 def _serve(options: Options, port: int, note: str, beside: list[Callable[..., Any]]) -> int:
     from django.conf import settings
 
+    from dashboard.alerts.work import release_all
     from dashboard.embedded import serve
     from streams.ingest import release_all_claims
 
     _check()
     release_all_claims()
-    world, lines = _opened_bundle(options) if options.is_bundle else _local_world(options)
-    settings.SERVED_WORLD = world.pk
+    release_all()
+    served, lines = _opened_bundle(options) if options.is_bundle else _worlds(options)
+    settings.SERVED_WORLD = served.pk if served is not None else None
     for line in (note, *lines, *_owner_lines()):
         if line:
             _say(line)
     url = f"http://{'localhost' if options.host in {'0.0.0.0', '::'} else options.host}:{port}/"
     ended = serve(
-        options.host, port, [world.pk], lambda: _say(f"Tailrace is at {url} (stop it with Ctrl-C)"), beside
+        options.host, port, _count(), lambda: _say(f"Tailrace is at {url} (stop it with Ctrl-C)"), beside
     )
     if not ended:
         os._exit(3)  # a thread hangs in the kernel; what it was doing is in no transaction
     return 0
 
 
-def _local_world(options: Options) -> tuple[World, list[str]]:
-    """The world to watch, and lines that say what it is."""
-    from dashboard.worlds import ensure_world, find_location
+def _worlds(options: Options) -> tuple[World | None, list[str]]:
+    """The first world that is named, which a probe on loopback means, and lines that say what is watched.
 
-    location, found = find_location(options.world)
-    world = ensure_world(location)
-    return world, [found, *_about(world.location)]
+    Raises DataDirError for one that nothing here reads, or whose secret cannot be kept.
+    """
+    from dashboard.worlds.find import find_locations
+    from dashboard.worlds.known import served_world
+    from dashboard.worlds.manage import Refused, add, taken_apart
+
+    locations, found = find_locations(options.worlds)
+    try:
+        given = [taken_apart(one) for one in locations]
+        worlds = [add(one)[0] for one in given]
+    except Refused as error:
+        raise DataDirError(_printable(str(error))) from None
+    is_seen = bool(options.worlds) and any(one.place.secret for one in given)
+    lines = [found, *(_about(world) for world in worlds), *_also(worlds), _SEEN if is_seen else ""]
+    return (worlds[0] if worlds else served_world()), [_printable(line) for line in lines]
 
 
-def _opened_bundle(options: Options) -> tuple[World, list[str]]:
-    """The world of a bundle, read. Raises DataDirError if it cannot be."""
+def _also(named: list[World]) -> list[str]:
+    """The other worlds that are followed, since they were before."""
+    from runs.models import World
+
+    others = World.objects.exclude(pk__in=[one.pk for one in named]).filter(paused_ns=None).order_by("pk")
+    names = [world.name for world in others[:6]]
+    more = f" and {others.count() - 5} more" if len(names) > 5 else ""
+    return [f"also following {', '.join(names[:5])}{more}"] if names else []
+
+
+def _count() -> int:
+    from runs.models import World
+
+    return World.objects.filter(paused_ns=None).count()
+
+
+def _printable(line: str) -> str:
     from dashboard.anomalies.scan import printable
+
+    return printable(line)
+
+
+def _opened_bundle(options: Options) -> tuple[World | None, list[str]]:
+    """The world of a bundle, read. Raises DataDirError if it cannot be."""
     from dashboard.bundle.opened import about, open_bundle
     from runs.worlds.base import WorldError
     from runs.worlds.bundle import BundleWorld
 
     try:
-        world = open_bundle(options.world or "")
-        return world, [f"{options.world}: {about(BundleWorld(world.location).manifest())}"]
+        world = open_bundle(*options.worlds)
+        return world, [f"{options.worlds[0]}: {about(BundleWorld(world.location).manifest())}"]
     except WorldError as error:
-        raise DataDirError(printable(str(error))) from None
+        raise DataDirError(_printable(str(error))) from None
 
 
 def _check() -> None:
@@ -171,10 +215,20 @@ def _check() -> None:
         _say(f"{message.msg} {message.hint or ''} ({message.id})")
 
 
-def _about(location: str) -> list[str]:
+def _about(world: World) -> str:
+    from dashboard.worlds.manage import shown_place
     from runs.worlds.local import describe
 
-    return [f"{location}: {describe(location)}"]
+    if world.paused_ns is not None:
+        return f"{shown_place(world)}: paused; `tailrace worlds resume {world.slug}` goes on"
+    told = describe(world.location) if world.kind == "local" else "a " + _label(world.kind)
+    return f"{shown_place(world)}: {told}"
+
+
+def _label(kind: str) -> str:
+    from runs.worlds.base import WORLDS
+
+    return WORLDS.found[kind].label
 
 
 def _owner_lines() -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -156,7 +156,8 @@ def _derived(kept: WorldKey, run: Run) -> bytes:
 
 
 def _from_adapter(run: Run) -> bytes | None:
-    return adapter_of(run.world).run_key(run.run_id)
+    with closing(adapter_of(run.world)) as adapter:
+        return adapter.run_key(run.run_id)
 
 
 def _purpose(world_id: int) -> str:

@@ -36,12 +36,22 @@ class World(models.Model):
     trouble_since_ns = models.BigIntegerField(null=True)
     claimed_until_ns = models.BigIntegerField(default=0)  # one pull in flight per world
     paused_ns = models.BigIntegerField(null=True)  # since when a person has it left alone
+    archived_ns = models.BigIntegerField(null=True)  # since when it is only what was read before, for good
+    removing_ns = models.BigIntegerField(null=True)  # since when its rows are being deleted
     sealed = models.BinaryField(null=True)  # its password or token (`runs.secrets`)
     facts = models.JSONField(default=list)  # what its adapter found out about it: `runs.worlds.base.Fact`
 
     class Meta:
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["kind", "location"], name="one_world_per_location")
+            models.UniqueConstraint(
+                fields=["kind", "location"],
+                condition=models.Q(archived_ns=None, removing_ns=None),
+                name="one_world_per_location",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(archived_ns=None, removing_ns=None) | models.Q(paused_ns__isnull=False),
+                name="what_ends_is_paused",
+            ),
         ]
 
     def __str__(self) -> str:

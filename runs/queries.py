@@ -21,6 +21,7 @@ from django.db.models import (
 )
 from django.db.models.functions import Length, Substr
 
+from runs.managed import KNOWN
 from runs.models import AppError, Event, Hook, Run, Step, Unreadable, Wait, World
 
 RUNS_PAGE = 50
@@ -119,11 +120,11 @@ class EventList:
 
 
 def worlds() -> list[World]:
-    return list(World.objects.order_by("name", "id"))
+    return list(World.objects.filter(KNOWN).order_by("name", "id"))
 
 
 def world_named(slug: str) -> World | None:
-    return World.objects.filter(slug=slug).first()
+    return World.objects.filter(KNOWN, slug=slug).first()
 
 
 def unreadable_in(world_id: int, limit: int) -> tuple[list[Unreadable], int]:

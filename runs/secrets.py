@@ -9,13 +9,18 @@ import os
 
 from dashboard.lib.database import write_transaction
 from dashboard.lib.sealing import SealError, open_sealed, seal
+from runs.managed import is_current
 from runs.models import World
 from runs.worlds.base import WORLDS, WorldError
 from runs.worlds.base import World as Adapter
 
 
 def adapter_of(world: World) -> Adapter:
-    """The adapter of a world. Raises WorldError: no adapter of that kind, or its secret cannot be opened."""
+    """The adapter of a world. Raises WorldError: nothing reads it any more, or its secret cannot be opened."""
+    if not is_current(world):
+        raise WorldError(
+            "this world is no longer read: it is an archive of what was read before", permanent=True
+        )
     kind = WORLDS.found.get(world.kind)
     if kind is None:
         raise WorldError(f"nothing here reads worlds of kind {world.kind!r}", permanent=True)

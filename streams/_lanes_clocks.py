@@ -35,7 +35,10 @@ def clock_words(clocks: Iterable[ProcessClock], untimed: int, has_calls: bool) -
     words = [_calls(list(clocks))] if has_calls else []
     tick = "Tick: the time in the chunk's id, given by the process that wrote it"
     if untimed:
-        tick += f"; {untimed:,} ids hold none, there it is the world's stored time"
+        tick += (
+            f"; {untimed:,} ids hold none, there it is the world's stored time,"
+            " or when it was seen where the world keeps none"
+        )
     return [*words, tick, "Steps and run end: the world's clock"]
 
 

@@ -22,6 +22,7 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 
 from dashboard.lib import doorbell
+from runs.managed import state_of
 from runs.models import World
 from streams import queries
 from streams.models import Stream
@@ -88,13 +89,17 @@ class Doorbell(AsyncWebsocketConsumer):  # type: ignore[misc]
 
 
 class WorldSocket(Doorbell):
-    """Says that lists of a world should be looked at again, at most once a second."""
+    """Says that lists of a world should be looked at again, at most once a second.
+
+    `{state}` when it is opened, so that a page sees what changed since it was rendered (`runs.managed.state_of`);
+    `{changed, state}` from then on.
+    """
 
     async def find_target(self) -> str | None:
         world = await World.objects.filter(slug=self.scope["url_route"]["kwargs"]["slug"]).afirst()
         if world is None:
             return None
-        self.world_id, self.told, self.rung = world.pk, (world.generation, world.trouble), False
+        self.world_id, self.told, self.rung = world.pk, "", False
         return doorbell.world_group(world.pk)
 
     async def world_changed(self, _event: dict[str, Any]) -> None:
@@ -102,12 +107,19 @@ class WorldSocket(Doorbell):
         self.wake.set()
 
     async def pump(self) -> None:
-        world = await World.objects.aget(pk=self.world_id)
-        state = (world.generation, world.trouble)
-        if self.rung or state != self.told:
-            self.rung, self.told = False, state
-            await self.send(text_data=json.dumps({"changed": True}))
-            await asyncio.sleep(WORLD_PAUSE)
+        world = await World.objects.filter(pk=self.world_id).afirst()
+        if world is None:
+            await self.close(code=4404)
+            return
+        await self.tell(state_of(world))
+
+    async def tell(self, state: str) -> None:
+        if not self.rung and state == self.told:
+            return
+        changed = self.rung or bool(self.told)
+        self.rung, self.told = False, state
+        await self.send(text_data=json.dumps({"changed": changed, "state": state}))
+        await asyncio.sleep(WORLD_PAUSE)
 
 
 class StreamSocket(Doorbell):

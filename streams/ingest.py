@@ -26,6 +26,7 @@ from runs.secrets import adapter_of
 from runs.worlds.base import Seen, WorldError, kinds_without
 from runs.worlds.base import World as Adapter
 from streams import arrivals
+from streams.doubt import kinds_read_where_watched, places_in_doubt
 from streams.notes import record_notes
 from streams.seen import refresh, remember, seen_by
 from streams.writes import worlds_with_open_writes
@@ -33,6 +34,7 @@ from streams.writes import worlds_with_open_writes
 log = logging.getLogger("tailrace.ingest")
 
 CLAIM_NS = 30 * NS_PER_S  # how long a pull may go without a batch before another may take over
+LEFT_ALONE_NS = 60 * NS_PER_S  # a world that is read where it is watched, before another process reads it
 EVERYTHING = None  # the hint of a pull that has to look at all of a world
 
 
@@ -138,7 +140,7 @@ def _pull_until_dry(world_id: int, stop: threading.Event, changed: Callable[[], 
             while not stop.is_set():
                 began_ns = now_ns()
                 _read(world, opened, places, stop, changed)
-                if places is EVERYTHING and not stop.is_set():
+                if places is EVERYTHING and _looked_everywhere(world, opened, stop, changed):
                     looked = {"looked_ns": began_ns}
                 hinted, places = _take_hints(world_id)
                 if not hinted:
@@ -154,6 +156,15 @@ def _pull_until_dry(world_id: int, stop: threading.Event, changed: Callable[[], 
         _close(world_id)  # its seen-set may be ahead of or behind the rows
         raise
     return {}
+
+
+def _looked_everywhere(
+    world: World, opened: _Opened, stop: threading.Event, changed: Callable[[], None]
+) -> bool:
+    """Whether the look that has just ended would have found what is missing: only then is a write lost."""
+    if opened.adapter.is_large and (doubted := places_in_doubt(world.pk)):
+        _read(world, opened, doubted, stop, changed)
+    return not stop.is_set() and not opened.adapter.is_behind
 
 
 def _open(world: World) -> _Opened:
@@ -239,14 +250,19 @@ def forget() -> None:
 
 
 def worlds_to_read() -> list[int]:
-    """Worlds whose last look is longer ago than a sweep; each is to be looked at as a whole."""
+    """Worlds whose last look is longer ago than a sweep; each is to be looked at as a whole.
+
+    Who watches those that are read where they are watched looks at everything: another process would hold it up.
+    """
     overdue = now_ns() - int(settings.SWEEP_SECONDS * NS_PER_S)
     unread = Q(read_ns=None) | Q(read_ns__lt=overdue)
     # A hint can be missed: before a write counts as lost, everything is looked at.
     doubtful = Q(pk__in=worlds_with_open_writes()) & (Q(looked_ns=None) | Q(looked_ns__lt=overdue))
-    due = World.objects.filter(unread | doubtful, paused_ns=None)
-    late = due.exclude(kind__in=kinds_without("chunks"))
-    found = list(late.values_list("pk", flat=True))
+    elsewhere = Q(kind__in=kinds_read_where_watched()) & ~Q(pk__in=_followed)
+    left = min(overdue, now_ns() - LEFT_ALONE_NS)
+    abandoned = Q(read_ns__lt=left) | Q(read_ns=None, created_ns__lt=left)
+    due = World.objects.filter((~elsewhere & (unread | doubtful)) | (elsewhere & abandoned), paused_ns=None)
+    found = list(due.exclude(kind__in=kinds_without("chunks")).values_list("pk", flat=True))
     for world_id in found:
         hint(world_id, EVERYTHING)
     return found

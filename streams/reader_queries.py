@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from streams.models import Chunk, Stream, Write
 from streams.notes import told_of
+from streams.origin import origin_kind
 from streams.readers import (
     Choice,
     ReaderFacts,
@@ -50,7 +51,7 @@ def reader_choice(stream: Stream) -> Choice:
     run = stream.run
     if run is not None and run.language == "python":
         return Choice(None, "no reader rules are known for the Python SDK")
-    return rules_for(stream.world.kind, run.sdk_version if run is not None else "")
+    return rules_for(origin_kind(stream.world), run.sdk_version if run is not None else "")
 
 
 def reader_facts(stream: Stream) -> ReaderFacts:

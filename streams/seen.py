@@ -31,34 +31,50 @@ MOST_ASKED = 500  # runs or streams in one statement
 class SeenAsAsked(Seen):
     """Of a large world: only what is stored of the runs and streams that its reader asks about.
 
-    It forgets everything when it has grown too large. What is asked about without `about` counts as not seen,
-    which costs a reading, since rows are stored once whatever is read twice.
+    It forgets when it has grown too large: of streams those that were not asked about for longest, since a single
+    one may be longer than all that is kept. What is asked about without `about` counts as not seen, which costs a
+    reading, since rows are stored once whatever is read twice.
     """
 
     def __init__(self, world: World) -> None:
         super().__init__()
         self._world = world
         self._runs: set[str] = set()
-        self._streams: set[str] = set()
+        self._streams: dict[str, None] = {}  # those last that were asked about last
 
     def about(self, runs: Iterable[str] = (), streams: Iterable[str] = ()) -> None:
-        if self._kept() > MOST_KEPT:
-            self.forget()
-        new_runs = sorted(set(runs) - self._runs)
+        wanted = set(runs)
+        if wanted - self._runs and len(self.rows) + len(self.events) + len(self._runs) > MOST_KEPT:
+            self._forget_runs()
+        new_runs = sorted(wanted - self._runs)
         for at in range(0, len(new_runs), MOST_ASKED):
             self._ask_runs(new_runs[at : at + MOST_ASKED])
-        new_streams = sorted(set(streams) - self._streams)
+        asked = set(streams)
+        self._make_room(asked)
+        new_streams = sorted(asked - self._streams.keys())
         for at in range(0, len(new_streams), MOST_ASKED):
             self._ask_streams(new_streams[at : at + MOST_ASKED])
 
     def forget(self) -> None:
-        for kept in (self.rows, self.events, self.chunks, self._runs, self._streams):
+        self._forget_runs()
+        for kept in (self.chunks, self._streams, self.pruned_streams):
             kept.clear()
-        self.pruned_runs.clear()
-        self.pruned_streams.clear()
 
-    def _kept(self) -> int:
-        return len(self.rows) + len(self.events) + sum(map(len, self.chunks.values()))
+    def _forget_runs(self) -> None:
+        for kept in (self.rows, self.events, self._runs, self.pruned_runs):
+            kept.clear()
+
+    def _make_room(self, asked: set[str]) -> None:
+        for name in asked & self._streams.keys():
+            self._streams[name] = self._streams.pop(name)
+        kept = len(self._streams) + sum(map(len, self.chunks.values()))
+        while kept > MOST_KEPT:
+            oldest = next(iter(self._streams), None)
+            if oldest is None or oldest in asked:  # so all that are left are
+                return
+            kept -= 1 + len(self.chunks.pop(oldest, ()))
+            del self._streams[oldest]
+            self.pruned_streams.discard(oldest)
 
     def _ask_runs(self, run_ids: list[str]) -> None:
         runs = Run.objects.filter(world=self._world, run_id__in=run_ids)
@@ -91,7 +107,7 @@ class SeenAsAsked(Seen):
                 continue
             stored = Chunk.objects.filter(stream_id=pk).values_list("chunk_id", flat=True)
             self.chunks.setdefault(name, set()).update(stored.iterator(chunk_size=5000))
-        self._streams.update(names)
+        self._streams.update(dict.fromkeys(names))
 
 
 def seen_by(adapter: Adapter, world: World) -> Seen:

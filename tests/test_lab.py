@@ -146,6 +146,26 @@ def test_a_rejection_laid_to_another_step_is_wrong():
     assert "of which nothing was refused" in wrong("step_2")[-1]
 
 
+def test_on_postgresql_it_is_wrong_not_to_prove_what_the_apps_own_live_reader_got():
+    stream = replace(truth("abcd"), name="strm_1_user")
+    reading = {"namespace": "default", "ended": "closed", "error": None}
+    live, later = {**reading, "items": ["a", "c", "d"]}, {**reading, "items": ["a", "b", "c", "d"]}
+    finding = Finding("live_reader_diverges", "error", "proved", "", "", {}, 1)
+
+    def wrong(live, found):
+        result = {"runId": "wrun_1", "live": [live], "replay": [later]}
+        told = Told({"a_clean": result}, [], [], [], None, {})
+        (verdict,) = judge(
+            "4.8.9", SETUPS["postgres"], told, {stream.name: stream}, {stream.name: found}
+        ).values()
+        return verdict.wrong
+
+    assert wrong(live, [finding]) == [] == wrong(later, [])
+    assert "missing live_reader_diverges" in wrong(live, [])[0]
+    assert "which is not so" in wrong(later, [finding])[0]
+    assert "suspected" in wrong(live, [replace(finding, certainty="suspected")])[0]
+
+
 def truth(stored):
     meant = {("step_1", 1): list("abcd")}
     return StreamTruth("strm_1_user", "a_clean", "wrun_1", meant, frozenset(), list(stored), 0, 1, [], False)

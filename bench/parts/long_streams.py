@@ -114,7 +114,7 @@ def make(root: Path, sizes: tuple[int, ...]) -> None:
 
     django.setup()
     call_command("migrate", verbosity=0)
-    from dashboard.worlds import ensure_world
+    from dashboard.worlds.known import ensure_world
 
     world = ensure_world(str(root / "world"))
     for size in sizes:

@@ -22,6 +22,7 @@ from dashboard.anomalies.detectors.base import SEVERITIES
 from dashboard.anomalies.models import WorldTime
 from dashboard.anomalies.run_facts import WorldClock
 from dashboard.lib.clock import NS_PER_S, now_ns
+from runs.managed import CURRENT
 from runs.models import World
 from runs.pages._format import duration, visible
 from runs.worlds.base import supplies_of
@@ -42,7 +43,7 @@ class Absent:
 
 def look(rules: Sequence[tuple[AlertRule, Conditions]], teller: Teller) -> None:
     """Open what is absent, recover what is there again."""
-    worlds = list(World.objects.exclude(kind=COPY).order_by("pk")) if rules else []
+    worlds = list(World.objects.filter(CURRENT).exclude(kind=COPY).order_by("pk")) if rules else []
     for rule, conditions in rules:
         known = {one.subject: one for one in Alert.objects.filter(rule=rule, anomaly=None, recovered_ns=None)}
         for world in worlds:

@@ -19,6 +19,7 @@ from dashboard.alerts.rules import Conditions, Facts
 from dashboard.anomalies.life_facts import HOUR_NS
 from dashboard.anomalies.models import Anomaly, AnomalyEvent, AnomalyHour, AnomalySeenIn
 from dashboard.lib.clock import NS_PER_S
+from runs.managed import CURRENT
 from runs.models import Run, World
 
 DAYS = 7
@@ -150,7 +151,7 @@ def _of_absence(rule: AlertRule, conditions: Conditions, now_ns: int) -> Preview
     since_ns, period_ns = now_ns - WEEK_NS, rule.period_s * NS_PER_S
     times: list[int] = []
     is_partial = False
-    for world_id in World.objects.order_by("pk").values_list("pk", flat=True):
+    for world_id in World.objects.filter(CURRENT).order_by("pk").values_list("pk", flat=True):
         for workflow in workflows_of(world_id):
             if conditions.match_place(world_id, workflow):
                 began = _began(world_id, workflow, since_ns)

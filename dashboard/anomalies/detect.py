@@ -40,6 +40,7 @@ from streams.matching import join
 from streams.models import Chunk, Stream
 from streams.notes import told_of
 from streams.order import BEHIND
+from streams.origin import origin_kind
 from streams.write_queries import lossy_processes
 from streams.writes import facts_since, streams_of_steps
 
@@ -68,7 +69,8 @@ _locks: dict[int, threading.Lock] = {}
 def _dirty() -> QuerySet[Stream]:
     never = Q(checkpoint=None)
     due = is_due("checkpoint__due_ns", "world", now_ns()) | Q(checkpoint__due_ns=SET_BACK)
-    return Stream.objects.filter(never | ~Q(checkpoint__changes=F("changes")) | due, pruned_ns=None, world__removing_ns=None)
+    waits = never | ~Q(checkpoint__changes=F("changes")) | due
+    return Stream.objects.filter(waits, pruned_ns=None, world__removing_ns=None)
 
 
 def worlds_to_judge() -> list[int]:
@@ -192,7 +194,7 @@ def stream_facts(stream: Stream) -> StreamFacts:
         stream.is_system,
         stream.expired,
         stream.framing,
-        world=stream.world.kind,
+        world=origin_kind(stream.world),
     )
 
 

@@ -57,9 +57,9 @@ def _due() -> Q:
 
 def runs_to_judge(world_id: int) -> list[int]:
     """What changed since it was judged, the longest ago first, then what is due."""
-    rows = Run.objects.filter(_changed(), world=world_id, world__removing_ns=None, pruned_ns=None).order_by("pk")
-    due = RunCheckpoint.objects.filter(_due(), run__world=world_id, run__pruned_ns=None)
-    due = due.filter(run__world__removing_ns=None)
+    there = {"world": world_id, "world__removing_ns": None, "pruned_ns": None}
+    rows = Run.objects.filter(_changed(), **there).order_by("pk")
+    due = RunCheckpoint.objects.filter(_due(), **{f"run__{name}": value for name, value in there.items()})
     found = dict.fromkeys(rows.values_list("pk", flat=True)[:AT_ONCE])
     found |= dict.fromkeys(due.order_by("due_ns").values_list("pk", flat=True)[:AT_ONCE])
     now = time.monotonic()

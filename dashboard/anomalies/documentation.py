@@ -36,12 +36,13 @@ class Piece(NamedTuple):
 
 @dataclass(frozen=True)
 class Fix:
-    """Code before and after, and what an error tracker can be told; "" where there is none."""
+    """Code before and after, what an error tracker can be told, how to see it happen; "" where there is none."""
 
     before: str = ""
     after: str = ""
     filter: str = ""
     filter_note: str = ""
+    recipe: str = ""
 
 
 @dataclass(frozen=True)
@@ -181,15 +182,7 @@ def _markdown(doc: Documentation) -> Iterator[str]:
         yield from ("", f"**[Thresholds](thresholds.md).** {values}.")
     if doc.fix:
         yield from ("", f"**How to fix it.** {doc.fix}")
-    for label, code in (
-        ("Before", doc.code.before),
-        ("After", doc.code.after),
-        ("Error tracker", doc.code.filter),
-    ):
-        if code:
-            yield from ("", f"{label}:", "", "```js", code, "```")
-    if doc.code.filter_note:
-        yield from ("", doc.code.filter_note)
+    yield from _code(doc.code)
     if doc.sdk_affected:
         yield from ("", f"**SDK versions.** Affected: {doc.sdk_affected}. Fixed: {doc.sdk_fixed}.")
     if doc.upstream:
@@ -203,6 +196,16 @@ def _markdown(doc: Documentation) -> Iterator[str]:
     yield from ("", "Examples:", "", "```")
     yield from (f"{before} -> {after}" for before, after in doc.examples)
     yield from ("```", "")
+
+
+def _code(fix: Fix) -> Iterator[str]:
+    for label, code in (("Before", fix.before), ("After", fix.after), ("Error tracker", fix.filter)):
+        if code:
+            yield from ("", f"{label}:", "", "```js", code, "```")
+    if fix.filter_note:
+        yield from ("", fix.filter_note)
+    if fix.recipe:
+        yield from ("", f"**How to see it happen.** {_joined(fix.recipe)}")
 
 
 def _joined(text: str) -> str:

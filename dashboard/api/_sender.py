@@ -13,8 +13,9 @@ from django.conf import settings
 from django.http import HttpRequest
 
 from dashboard.api._refused import Refused
-from dashboard.worlds import TooManyWorlds, find_or_make_world, served_world
+from dashboard.worlds.known import TooManyWorlds, find_or_make_world, served_world
 from runs import tokens
+from runs.managed import is_current
 from runs.models import ProbeToken, World
 from runs.worlds.bundle import BundleWorld
 
@@ -47,6 +48,8 @@ def find_world(sender: Sender, name: str) -> World:
     """Raises Refused: 403 where the token is for another world or nothing may be added to the one meant,
     400 where nothing says which is meant."""
     world = _meant(sender, name)
+    if not is_current(world):
+        raise Refused(403, f"The world {world.slug} is an archive: nothing is added to it.")
     if world.kind == BundleWorld.kind:
         raise Refused(403, f"The world {world.slug} is a bundle of evidence: nothing is added to it.")
     return world

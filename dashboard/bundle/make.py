@@ -8,6 +8,7 @@ from typing import IO, Any
 from dashboard.bundle.archive import BundleWriter
 from dashboard.bundle.chunks import chunk_records, write_payloads
 from dashboard.bundle.members import Source, events, processes, run_record, steps
+from dashboard.bundle.notes import note_records
 from dashboard.bundle.redact import Redactor
 from dashboard.bundle.report import report_of
 from dashboard.bundle.verdict import verdict_of
@@ -31,6 +32,7 @@ def make_bundle(stream: Stream, into: IO[bytes], *, payloads: bool = False) -> d
     lengths = write_payloads(archive, source) if payloads else None
     counts["chunks_and_end_markers"] = archive.lines("chunks.jsonl", chunk_records(source, lengths))
     counts["writes"] = archive.lines("writes.jsonl", write_records(source))
+    counts["notes"] = archive.lines("notes.jsonl", note_records(source))
     archive.json("processes.json", reporting)
     archive.json("verdict.json", verdict)
     manifest = _manifest(source, made_ns, reporting, counts)

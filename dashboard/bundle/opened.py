@@ -19,6 +19,7 @@ from dashboard.anomalies.models import Checkpoint, Finding
 from dashboard.anomalies.scan import printable
 from dashboard.lib.clock import now_ns
 from dashboard.lib.database import clean, write_transaction
+from runs.managed import CURRENT
 from runs.models import AppProcess, Unreadable, World
 from runs.observations import Unreadable as UnreadableSeen
 from runs.observations import WriteTried
@@ -69,7 +70,7 @@ def about(manifest: Mapping[str, Any]) -> str:
 
 def _ensure_world(path: str, manifest: Mapping[str, Any]) -> World:
     location = clean(path, 4000)
-    known = World.objects.filter(kind=BundleWorld.kind, location=location).first()
+    known = World.objects.filter(CURRENT, kind=BundleWorld.kind, location=location).first()
     if known is not None:
         return known
     of = clean(str(_about_world(manifest).get("name") or "a world"), 150)

@@ -12,7 +12,7 @@ from typing import Any
 
 from django.conf import settings
 
-from dashboard.anomalies.scan import without_credentials
+from dashboard.lib.redacted import without_credentials
 
 GONE = "***"
 _QUERY = re.compile(r"(\b[a-z][a-z0-9+.-]{1,20}://[^\s?#\"'<>]*)[?#][^\s\"'<>]*", re.IGNORECASE)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from dashboard.anomalies.documentation import Fix, documentation_of, fixes, kinds
+from dashboard.anomalies.known_issues import matches
 from dashboard.bundle.chunks import fact_of
-from dashboard.bundle.known import known_of
 from dashboard.bundle.markdown import clock, code, table
 from dashboard.bundle.members import Source
 from dashboard.bundle.outline import outline_of, type_of
@@ -30,11 +31,12 @@ _SURE = {
 
 
 def report_of(source: Source, manifest: dict[str, Any], verdict: dict[str, Any]) -> str:
-    findings = sorted(verdict["findings"], key=_weight)
+    sdk = manifest["sdk"]["run"]
+    findings = sorted(verdict["findings"], key=lambda one: _weight(one, sdk))
     parts = [
-        f"# {known_of(findings[0]['kind']).title if findings else 'Evidence of one stream'}",
+        f"# {_title(findings[0]['kind']) if findings else 'Evidence of one stream'}",
         _what(source, manifest, findings),
-        *_known(findings),
+        *_known(findings, sdk),
         _versions(manifest),
         *_findings(findings),
         *_chunks(source, findings),
@@ -46,10 +48,22 @@ def report_of(source: Source, manifest: dict[str, Any], verdict: dict[str, Any])
     return "\n\n".join(parts) + "\n"
 
 
-def _weight(finding: dict[str, Any]) -> tuple[int, bool, str]:
+def _weight(finding: dict[str, Any], sdk: str) -> tuple[int, bool, str]:
     """The worst first; of these, what is known upstream."""
     kind = finding["kind"]
-    return _SEVERITIES.index(finding["severity"]), not known_of(kind).issue, kind
+    return _SEVERITIES.index(finding["severity"]), not _issues(finding, sdk), kind
+
+
+def _title(kind: str) -> str:
+    """As the kind's own documentation begins; a kind of another version has none."""
+    return (
+        documentation_of(kind).summary.rstrip(".") if kind in kinds() else kind.replace("_", " ").capitalize()
+    )
+
+
+def _issues(finding: dict[str, Any], sdk: str) -> list[str]:
+    """Of this version of the SDK and with this evidence: what the product's own pages say."""
+    return [one.number for one in matches(finding["kind"], sdk, finding["evidence"])]
 
 
 def _what(source: Source, manifest: dict[str, Any], findings: Sequence[dict[str, Any]]) -> str:
@@ -71,11 +85,10 @@ def _sentence(message: str) -> str:
     return " ".join(words)
 
 
-def _known(findings: Sequence[dict[str, Any]]) -> Iterator[str]:
+def _known(findings: Sequence[dict[str, Any]], sdk: str) -> Iterator[str]:
     issues: dict[str, list[str]] = {}
     for one in findings:
-        issue = known_of(one["kind"]).issue
-        if issue:
+        for issue in dict.fromkeys(_issues(one, sdk)):
             issues.setdefault(issue, []).append(code(one["kind"]))
     if issues:
         yield "\n".join(f"Known as {issue} ({', '.join(kinds)})." for issue, kinds in issues.items())
@@ -201,8 +214,8 @@ def _write(one: Write) -> list[str]:
 
 
 def _recipes(findings: Sequence[dict[str, Any]]) -> Iterator[str]:
-    recipes = dict.fromkeys(known_of(one["kind"]).recipe for one in findings)
-    known = [f"* {recipe}" for recipe in recipes if recipe]
+    recipes = dict.fromkeys(fixes().get(one["kind"], Fix()).recipe for one in findings)
+    known = [f"* {' '.join(recipe.split())}" for recipe in recipes if recipe]
     if known:
         yield "## How to reproduce\n\n" + "\n".join(known)
 

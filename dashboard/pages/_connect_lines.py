@@ -9,7 +9,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.templatetags.static import static
 
-from dashboard.worlds import served_world
+from dashboard.worlds.known import served_world
 from runs.models import World
 
 DEFAULT_URL = "http://127.0.0.1:8000"  # what a probe assumes

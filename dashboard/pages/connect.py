@@ -19,8 +19,9 @@ from dashboard.lib.pages import page
 from dashboard.lib.panels import collect
 from dashboard.pages._connect_lines import chosen_tool, lines_for, tools
 from dashboard.pages._connect_processes import process_row
-from dashboard.worlds import TooManyWorlds, ensure_probe_world, served_world
+from dashboard.worlds.known import TooManyWorlds, ensure_probe_world, served_world
 from runs import process_queries, queries, tokens
+from runs.managed import is_current
 from runs.models import World
 from runs.pages._find import find_world
 
@@ -54,6 +55,8 @@ def connect(request: HttpRequest, slug: str) -> HttpResponse:
         )
     require_owner(request)
     match request.POST.get("action"):
+        case "create" if not is_current(world):
+            return HttpResponseBadRequest("This world is an archive: nothing is added to it.")
         case "create":
             return _create_token(request, world)
         case "revoke":

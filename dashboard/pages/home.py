@@ -1,4 +1,4 @@
-"""The front door: straight to the runs of the only world, else a choice, else what to do next."""
+"""The front door: straight to the runs of the only world, else all worlds, else what to do next."""
 
 from __future__ import annotations
 
@@ -14,4 +14,4 @@ def home(request: HttpRequest) -> HttpResponse:
     worlds = queries.worlds()
     if len(worlds) == 1:
         return redirect("runs", slug=worlds[0].slug)
-    return render(request, "home.html", {"worlds": worlds})
+    return redirect("worlds") if worlds else render(request, "home.html")

@@ -1,10 +1,8 @@
-"""Which world to watch: found, named, and stored once per location."""
+"""The worlds that are known: found by place or name, and stored once per place."""
 
 from __future__ import annotations
 
-import os
 import re
-from pathlib import Path
 
 from django.conf import settings
 from django.db import IntegrityError
@@ -12,30 +10,17 @@ from django.utils.text import slugify
 
 from dashboard.lib.clock import now_ns
 from dashboard.lib.database import clean, write_transaction
+from runs.managed import CURRENT
 from runs.models import World
 from runs.secrets import keep_secret
-from runs.worlds.base import place_of
+from runs.worlds.base import Place, place_of
 from runs.worlds.probe import ProbeWorld
 
-LOOKED_AT = ("./.workflow-data", "./.next/workflow-data")
 MAX_PROBE_WORLDS = 100  # a process that makes up names must not fill the list of worlds
 
 
 class TooManyWorlds(Exception):
     """No more worlds of kind `probe` are made; the message says so to the sender."""
-
-
-def find_location(given: str | None) -> tuple[str, str]:
-    """The directory to watch and a sentence about how it was found."""
-    if given:
-        return given, ""
-    named = os.environ.get("WORKFLOW_LOCAL_DATA_DIR")
-    if named:
-        return named, f"watching {named} (from WORKFLOW_LOCAL_DATA_DIR)"
-    for place in LOOKED_AT:
-        if Path(place).is_dir():
-            return place, f"found {place}"
-    return LOOKED_AT[0], f"found neither {' nor '.join(LOOKED_AT)}; waiting for {LOOKED_AT[0]} to appear"
 
 
 def ensure_world(given: str) -> World:
@@ -44,32 +29,42 @@ def ensure_world(given: str) -> World:
     Raises WorldError where nothing here reads such a world, SealError where its secret cannot be kept.
     """
     kind, place = place_of(given)
-    location = clean(place.location, 4000)
-    world = World.objects.filter(kind=kind, location=location).first() or World.objects.create(
-        kind=kind,
-        location=location,
-        name=clean(place.name, 200),
-        slug=_free_slug(place.name),
-        created_ns=now_ns(),
-    )
+    world, _ = stored_at(kind, place)
     if place.secret:
         keep_secret(world, place.secret)
     return world
 
 
+def stored_at(kind: str, place: Place, name: str = "") -> tuple[World, bool]:
+    """The row of the world at that place, and whether it is new. A known one keeps its name."""
+    location = clean(place.location, 4000)
+    known = World.objects.filter(CURRENT, kind=kind, location=location)
+    title = clean(name.strip() or place.name, 200)
+    try:
+        with write_transaction():
+            world = known.first()
+            if world is not None:
+                return world, False
+            values = {"name": title, "slug": free_slug(title), "created_ns": now_ns()}
+            return World.objects.create(kind=kind, location=location, **values), True
+    except IntegrityError:  # another process was first
+        return known.get(), False
+
+
 def served_world() -> World | None:
     """The world meant where none is named: the one being served, else the only one there is."""
-    served = World.objects.filter(pk=settings.SERVED_WORLD).first() if settings.SERVED_WORLD else None
+    current = World.objects.filter(CURRENT)
+    served = current.filter(pk=settings.SERVED_WORLD).first() if settings.SERVED_WORLD else None
     if served is not None:
         return served
-    worlds = list(World.objects.order_by("pk")[:2])
+    worlds = list(current.order_by("pk")[:2])
     return worlds[0] if len(worlds) == 1 else None
 
 
 def ensure_probe_world(name: str) -> World:
     """The row of a world whose app pushes: its name is its identity. Raises TooManyWorlds."""
     location = clean(name.strip(), 200)
-    known = World.objects.filter(kind=ProbeWorld.kind, location=location)
+    known = World.objects.filter(CURRENT, kind=ProbeWorld.kind, location=location)
     try:
         with write_transaction():
             return known.first() or _new_probe_world(location)
@@ -78,20 +73,25 @@ def ensure_probe_world(name: str) -> World:
 
 
 def find_or_make_world(name: str) -> World:
-    """The known world of that slug, else of that name, else a new one of kind `probe`. Raises TooManyWorlds."""
-    known = World.objects.filter(slug=name).first() or World.objects.filter(name=name).order_by("pk").first()
+    """The known world of that slug, else of that name, else a new one of kind `probe`. Raises TooManyWorlds.
+
+    An archive keeps its names for those who look at it; what is pushed to them goes to a new world.
+    """
+    current = World.objects.filter(CURRENT)
+    known = current.filter(slug=name).first() or current.filter(name=name).order_by("pk").first()
     return known or ensure_probe_world(name)
 
 
 def _new_probe_world(name: str) -> World:
-    if World.objects.filter(kind=ProbeWorld.kind).count() >= MAX_PROBE_WORLDS:
+    if World.objects.filter(CURRENT, kind=ProbeWorld.kind).count() >= MAX_PROBE_WORLDS:
         raise TooManyWorlds(f"There are {MAX_PROBE_WORLDS} worlds of probes already: name one of those.")
     return World.objects.create(
-        kind=ProbeWorld.kind, location=name, name=name, slug=_free_slug(name), created_ns=now_ns()
+        kind=ProbeWorld.kind, location=name, name=name, slug=free_slug(name), created_ns=now_ns()
     )
 
 
-def _free_slug(name: str) -> str:
+def free_slug(name: str) -> str:
+    """A short name for addresses that no world has."""
     base = slugify(re.sub(r"[._]+", "-", name))[:60] or "local"
     slug, number = base, 1
     while World.objects.filter(slug=slug).exists():

@@ -11,12 +11,15 @@ from django.utils.safestring import SafeString
 from dashboard.lib.clock import NS_PER_MS, now_ns
 from dashboard.lib.panels import Piece
 from dashboard.lib.styles import url_of as styles_url
+from runs import managed
 from runs.pages import _format
 
 register = template.Library()
 
 for _name in ("clock_time", "clock_date", "moment", "duration", "size", "short_name", "short_id", "visible"):
     register.filter(_name, getattr(_format, _name))
+register.filter(managed.standing)
+register.filter(managed.state_of)
 
 
 @register.simple_tag

@@ -8,6 +8,7 @@ from typing import Any
 
 from runs.observations import (
     ChunkSeen,
+    ChunkTold,
     EventSeen,
     RunSeen,
     StepKnown,
@@ -98,6 +99,17 @@ def chunk_of(stream: str, chunk: Record, payload: bytes | None) -> ChunkSeen:
         stream, needed(chunk, "chunk_id"), chunk.get("is_close") is True, data, size, _digest(chunk, _DIGEST) or b"",
         minted_ms, stored_ns, stored_ns if observed_ns is None else observed_ns, problem,
     )  # fmt: skip
+
+
+def told_of(stream: str, note: Record) -> ChunkTold:
+    session = _counted(note, "session")
+    return ChunkTold(
+        stream,
+        needed(note, "chunk_id"),
+        _counted(note, "place"),
+        _counted(note, "told_ns"),
+        f"bundle {session}",
+    )
 
 
 def write_of(stream: str, write: Record) -> WriteTried:

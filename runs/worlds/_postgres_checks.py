@@ -197,7 +197,7 @@ def _listening(link: Link, connection: psycopg.Connection[tuple[object, ...]]) -
 def _zone(link: Link, schema: Schema) -> Check:
     """What `created_at` really holds, by the ids of the newest events."""
     if not schema.has(EVENTS):
-        return Check("time zone", None, "not tried: there are no events to tell it by")
+        return Check("time zone", None, "not tried: it is told by events, and there is no right to read them")
     rows = link.rows(Statements(schema).clock.text, 200)
     clock = clock_of((row[0], row[1]) for row in rows)
     if not rows:

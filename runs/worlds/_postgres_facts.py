@@ -104,7 +104,7 @@ def _of_jobs(jobs: Jobs) -> Iterator[Fact]:
     yield Fact(
         "Queue",
         words,
-        f"Last error: {jobs.last_error}" if jobs.last_error else "",
+        f"Last error ({jobs.last_failed}): {jobs.last_error}" if jobs.last_error else "",
         bool(jobs.failing or jobs.dead),
     )
 

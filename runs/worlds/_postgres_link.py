@@ -42,7 +42,14 @@ SETTINGS = {
     "max_parallel_workers_per_gather": "0",
     "jit": "off",
 }
-KEEPALIVES = {"keepalives": "1", "keepalives_idle": "15", "keepalives_interval": "5", "keepalives_count": "3"}
+# A host that is gone does not answer: what was sent is given up by the second, silence by the others.
+KEEPALIVES = {
+    "keepalives": "1",
+    "tcp_user_timeout": "15000",
+    "keepalives_idle": "15",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+}
 _EPOCH_2000_NS = 946_684_800 * NS_PER_S
 _INFINITE = (2**63 - 1, -(2**63))
 _TEXT_OIDS = ("text", "varchar", "bpchar", "name")

@@ -7,14 +7,16 @@ behind), so nothing goes by how far it has come: each look overlaps the one befo
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from dashboard.lib.clock import NS_PER_MS, now_ns
 from runs.observations import ChunkSeen, ChunkTold, EventSeen, Observation
+from runs.worlds._local_look import usable_id
+from runs.worlds._places import streams_in
 from runs.worlds._postgres_beside import Beside
 from runs.worlds._postgres_chunks import AT_ONCE
-from runs.worlds._postgres_eye import TOP, Eye, below, floor
+from runs.worlds._postgres_eye import LONGEST_OVERLAP_MS, TOP, Eye, below, floor
 from runs.worlds._postgres_link import Row
 from runs.worlds._postgres_read import Reading
 from runs.worlds._postgres_schema import CHUNKS, EVENTS, RUNS
@@ -65,6 +67,8 @@ class Look:
             yield from self._open()
         if hints is None or STREAMS in hints:
             yield from self._streams(is_full=hints is None)
+        if hints:
+            yield from self._asked(streams_in(hints))
         if hints is None or OLDER in hints:
             yield from self._older()
 
@@ -92,10 +96,12 @@ class Look:
                 if pair in there or self.seen.has_chunk(*pair)
             ]
             self.eye.note(found)
-            self.beside.something_happened()
+            if heard:  # not for those of another schema, which use the same channel
+                self.beside.something_happened()
             yield [*found, *heard]
-            for _ in some:
-                notes.popleft()
+            for note in some:
+                if notes and notes[0] is note:  # else the listener had to drop it to make room
+                    notes.popleft()
 
     # Events
 
@@ -211,6 +217,17 @@ class Look:
         self.beside.is_behind = self.eye.older_than is not None
 
     # Streams
+
+    def _asked(self, since_ms: Mapping[str, int]) -> Iterator[list[Observation]]:
+        """Streams that somebody misses chunks in, from a little before the time that these can be of."""
+        read = self.reading
+        if not since_ms or not read.schema.has(CHUNKS):
+            return
+        lows = {
+            name: floor("chnk_", ms - LONGEST_OVERLAP_MS) for name, ms in since_ms.items() if usable_id(name)
+        }
+        self.seen.about(streams=lows)
+        yield from read.chunks.new_of(lows, self.seen, read.link_chunk)
 
     def _streams(self, *, is_full: bool) -> Iterator[list[Observation]]:
         """Streams that are written to, from a little below the highest id that is known of each."""

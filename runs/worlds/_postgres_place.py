@@ -25,6 +25,11 @@ _SECRETS = frozenset(
 _OURS = frozenset({"application_name", "fallback_application_name", "client_encoding", "replication"})
 IDENTIFIER_MAX = 63  # bytes
 
+_NO_PORT = (  # which may be a piece of a password: it is not repeated
+    "not a URL of a PostgreSQL database: its port is no number; / # ? @ in a password are written as"
+    " %2F %23 %3F %40"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -67,7 +72,7 @@ def _taken_apart(given: str) -> tuple[dict[str, str], str]:
     parameters = {name: str(text) for name, text in found.items() if text is not None}
     for port in parameters.get("port", "").split(","):
         if port and not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
-            raise WorldError(f"not a URL of a PostgreSQL database: {port!r} is no port", permanent=True)
+            raise WorldError(_NO_PORT, permanent=True)
     if any("\0" in text for text in (*parameters.values(), schema)):
         raise WorldError("not a URL of a PostgreSQL database: it holds a zero byte", permanent=True)
     return parameters, schema

@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 Hints: TypeAlias = frozenset[str] | None
 
 CHANNEL, QUEUE = "workflow_event_chunk", "jobs:insert"
-GATHER_S = 0.005  # what is told within this is read by one statement
+GATHER_S = 0.015  # what is told within this is read by one statement
 SWEEP_S = 30.0
 RECENT_S = (0.25, 2.0)  # between looks for events: while something happens, and else
 STREAMS_S = (5.0, 15.0)  # between looks at streams that are told of

@@ -10,7 +10,7 @@ from dashboard.lib.clock import NS_PER_S, now_ns
 from runs.observations import ChunkSeen
 from runs.worlds._local_chunks import TOMBSTONE
 from runs.worlds._vercel_cbor import bytes_of, unbase64
-from runs.worlds._vercel_client import Broken, Client, TooLarge, path_of
+from runs.worlds._vercel_client import Broken, Client, Gone, TooLarge, path_of
 from runs.worlds._vercel_records import cursor_in, has_more, rows_in
 from runs.worlds._vercel_state import StreamNote
 from runs.worlds.base import HEAD_KEPT, KEPT_WHOLE, Seen, WorldError, digest_of
@@ -48,16 +48,33 @@ def index_of(chunk_id: str) -> int:
 def pages_from(client: Client, run_id: str, name: str, note: StreamNote) -> Iterator[ChunkPage]:
     """From the place in `note` on, which moves to the last page: the one that may still grow.
 
-    Raises as `Client.get`.
+    Raises as `Client.get`, and Broken where pages lead back to those that came before.
     """
+    page = _first_page(client, run_id, name, note)
+    asked = {note.cursor}
     while True:
-        page = _page(client, run_id, name, note)
         yield page
         if not page.has_more:
             note.is_done = page.is_done
             return
-        note.start = page.chunks[-1][0] + 1 if page.chunks else note.start
-        note.cursor = page.cursor
+        if page.cursor in asked:
+            raise Broken("its pages repeat")
+        asked.add(page.cursor)
+        note.start, note.cursor = page.chunks[-1][0] + 1, page.cursor
+        page = _page(client, run_id, name, note)
+        if page.chunks and page.chunks[0][0] < note.start:
+            raise Broken("its pages repeat")
+
+
+def _first_page(client: Client, run_id: str, name: str, note: StreamNote) -> ChunkPage:
+    """A place that the server does not know any more costs a reading from the beginning."""
+    try:
+        return _page(client, run_id, name, note)
+    except (Broken, Gone) as error:
+        if not note.cursor or not 400 <= error.status < 500:
+            raise
+    note.cursor, note.start = "", 0
+    return _page(client, run_id, name, note)
 
 
 def _page(client: Client, run_id: str, name: str, note: StreamNote) -> ChunkPage:

@@ -6,10 +6,11 @@ The token is in one header and nowhere else: no error, no log line and no addres
 from __future__ import annotations
 
 import random
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -28,6 +29,9 @@ PAUSE_S = 0.2  # before the first of the further tries
 _TIMEOUT = httpx.Timeout(30.0, connect=10.0)
 _WORDS = 200  # characters of what the server says that an error quotes
 _CHALLENGED_S = "60"
+_PACKED_AS = frozenset(
+    {"", "identity", "gzip"}
+)  # one layer that unpacks to a known multiple, and none in another
 _KEPT, _KEPT_BYTES = 64, 256 * 1024  # answers that are kept for when the server says that they still hold
 
 
@@ -61,13 +65,18 @@ class Answer:
     kind: str  # Content-Type
     body: bytes
     headers: Mapping[str, str]
+    token: str = field(default="", repr=False)  # what it was asked with, which no error may repeat
 
     def value(self) -> Any:
         """Raises Broken."""
         try:
             return decode(self.body, self.kind)
         except Garbled as error:
-            raise Broken(str(error)) from None
+            raise self.garbled(error) from None
+
+    def garbled(self, error: Garbled) -> Broken:
+        """What the server says of itself may hold what it was asked with."""
+        return Broken(without(self.token, str(error)))
 
 
 class Client:
@@ -77,6 +86,7 @@ class Client:
         self.target, self.pacer = target, pacer
         self._token = token
         self._http: httpx.Client | None = None
+        self._opening = threading.Lock()
         self._kept: dict[tuple[str, ...], Answer] = {}
         self.clock_off_s: float | None = None
 
@@ -114,20 +124,24 @@ class Client:
             yield answer
 
     def close(self) -> None:
-        if self._http is not None:
-            self._http.close()
+        with self._opening:
+            http, self._http = self._http, None
+        if http is not None:
+            http.close()
 
     def _pool(self) -> httpx.Client:
-        if self._http is None:
-            self._http = httpx.Client(
-                headers=self._headers(), timeout=_TIMEOUT, follow_redirects=False, trust_env=False
-            )
-        return self._http
+        with self._opening:
+            if self._http is None:
+                self._http = httpx.Client(
+                    headers=self._headers(), timeout=_TIMEOUT, follow_redirects=False, trust_env=False
+                )
+            return self._http
 
     def _headers(self) -> dict[str, str]:
         headers = {
             "User-Agent": f"tailrace/{_version()}",
             "Accept": "application/cbor",
+            "Accept-Encoding": "gzip",
             "x-vercel-project-id": self.target.project,
             "x-vercel-team-id": self.target.team,
             "x-vercel-environment": self.target.environment,
@@ -155,13 +169,17 @@ class Client:
         url = self.target.base + path
         with self._pool().stream("GET", url, params=params, headers=headers) as response:
             self._note_clock(response)
+            if response.headers.get("content-encoding", "").strip().lower() not in _PACKED_AS:
+                raise httpx.DecodingError("packed in a way that was not asked for")
             body = bytearray()
             for piece in response.iter_bytes():
                 body += piece
                 if len(body) > ANSWER_MAX:
                     raise TooLarge(f"an answer of more than {ANSWER_MAX >> 20} MB")
             named = {name.lower(): value for name, value in response.headers.items()}
-            answer = Answer(response.status_code, named.get("content-type", ""), bytes(body), named)
+            answer = Answer(
+                response.status_code, named.get("content-type", ""), bytes(body), named, self._token
+            )
         return self._kept[key] if answer.status == 304 and key in self._kept else self._keep(key, answer)
 
     def _keep(self, key: tuple[str, ...], answer: Answer) -> Answer:
@@ -212,7 +230,7 @@ class Client:
 
     def _unreachable(self, error: Exception) -> WorldError:
         reason = "it did not answer in time" if isinstance(error, httpx.TimeoutException) else str(error)
-        return self.pacer.failed(f"{self.host} cannot be reached: {self._without_token(reason)[:_WORDS]}")
+        return self.pacer.failed(f"{self.host} cannot be reached: {without(self._token, reason)[:_WORDS]}")
 
     def _said(self, answer: Answer) -> str:
         try:
@@ -221,10 +239,11 @@ class Client:
             return ""
         message = value.get("message") if isinstance(value, dict) else None
         text = " ".join(message.split()) if isinstance(message, str) else ""
-        return "".join(char for char in self._without_token(text)[:_WORDS] if char.isprintable())
+        return "".join(char for char in without(self._token, text)[:_WORDS] if char.isprintable())
 
-    def _without_token(self, text: str) -> str:
-        return text.replace(self._token, "…") if self._token else text
+
+def without(token: str, text: str) -> str:
+    return text.replace(token, "…") if token else text
 
 
 def path_of(*parts: str) -> str:

@@ -59,7 +59,7 @@ def _read(answer: Answer, api: str) -> EventPage:
         try:
             page = page_of(answer.body)
         except Garbled as error:
-            raise Broken(str(error)) from None
+            raise answer.garbled(error) from None
         last = id_in(page.events[-1], "eventId") if page.events else ""
         # The server may leave out where to go on; it takes the last event's id for that.
         return page if page.cursor or not last else replace(page, cursor=f"eid:{last}")
@@ -78,4 +78,4 @@ def one_event(client: Client, state: State, run_id: str, event_id: str) -> dict[
     try:
         return next((event_of(meta, body) for meta, body in frames_in(answer.body)), {})
     except Garbled as error:
-        raise Broken(str(error)) from None
+        raise answer.garbled(error) from None

@@ -5,9 +5,11 @@ A live read has no chunk boundaries, so nothing is taken from it: it only says t
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from threading import Event as StopEvent
 from typing import TypeAlias
 from urllib.parse import quote
@@ -27,6 +29,7 @@ HEARD = frozenset(
 EARS = 8  # streams that are heard at once
 SILENCE_S = 30.0  # a live read in which nothing comes for so long is made again
 AGAIN_S = 2.0  # between two live reads of one stream
+JOIN_S = 1.0  # for a thread to see that its connection is cut
 DEBOUNCE_S = 0.05
 LOOK_S, LONGEST_LOOK_S = 1.0, 30.0  # between looks while a run goes on
 IDLE_LOOK_S = 5.0
@@ -37,7 +40,14 @@ _PATHS = ("/v3/runs/{run}/stream/{name}", "/v2/runs/{run}/stream/{name}", "/v2/s
 
 def follow(client: Client, state: State, stop: StopEvent) -> Iterator[Hints]:
     """As `World.watch`."""
-    ears = Ears(client, state, stop)
+    ears = Ears(client, state)
+    try:
+        yield from _hints(ears, state, stop)
+    finally:
+        ears.close()
+
+
+def _hints(ears: Ears, state: State, stop: StopEvent) -> Iterator[Hints]:
     yield None
     whole = looked = heard = time.monotonic()
     while not stop.is_set():
@@ -82,18 +92,32 @@ def _tick(state: State) -> float:
 class Ears:
     """Threads with one live read each."""
 
-    def __init__(self, client: Client, state: State, stop: StopEvent) -> None:
-        self._client, self._state, self._stop = client, state, stop
+    def __init__(self, client: Client, state: State) -> None:
+        self._client, self._state = client, state
+        self._closed = threading.Event()
         self._threads: dict[Key, threading.Thread] = {}
+        self._open: dict[Key, httpx.Response] = {}
         self._since: dict[Key, float] = {}
         self.heard = threading.Event()
 
     def wait(self, seconds: float) -> bool:
         is_heard = self.heard.wait(seconds)
         if is_heard:
-            self._stop.wait(DEBOUNCE_S)
+            self._closed.wait(DEBOUNCE_S)
             self.heard.clear()
         return is_heard
+
+    def close(self) -> None:
+        """Ends all live reads. To close the connection is not enough: who waits for it would go on waiting."""
+        self._closed.set()
+        for answer in list(self._open.values()):
+            stream = answer.extensions.get("network_stream")
+            connection = stream.get_extra_info("socket") if stream is not None else None
+            with suppress(OSError):
+                if connection is not None:
+                    connection.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads.values():
+            thread.join(JOIN_S)
 
     def keep_listening(self) -> None:
         """Starts what is missing; the newest runs are heard where there are too many."""
@@ -116,25 +140,35 @@ class Ears:
     def _listen(self, key: Key, start: int) -> None:
         """Ends with its stream, or when the server ends it; errors are those of the reader to tell."""
         for number, path in enumerate([self._state.live] if self._state.live else _PATHS):
-            if number and not self._state.pacer.try_take():
+            if self._closed.is_set() or (number and not self._state.pacer.try_take()):
                 return
             try:
                 if self._hear(path, key, start):
-                    self._state.live = path
                     return
-            except (httpx.HTTPError, httpx.StreamError, RuntimeError):
+            except (httpx.HTTPError, httpx.StreamError, RuntimeError, OSError):
                 return  # cut off, silent, or closed by us: it is made again while the stream is open
+            finally:
+                self._open.pop(key, None)
 
     def _hear(self, path: str, key: Key, start: int) -> bool:
         """Whether the server has such a path."""
         run_id, name = key
         place = path.format(run=quote(run_id, safe=""), name=quote(name, safe=""))
         with self._client.live(place, {"startIndex": str(start)}, SILENCE_S) as answer:
+            self._open[key] = answer
+            if self._closed.is_set():
+                return True
             if answer.status_code in (404, 405):
                 return False
+            if answer.status_code == 429:
+                self._state.pacer.throttled(
+                    answer.headers.get("retry-after", ""),
+                    f"{self._client.host} asked for fewer requests (429)",
+                )
             if answer.status_code == 200:
+                self._state.live = path
                 for _piece in answer.iter_raw():
-                    if self._stop.is_set():
+                    if self._closed.is_set():
                         return True
                     self._note(key)
                 self._note(key)

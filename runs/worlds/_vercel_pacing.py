@@ -59,6 +59,7 @@ class Pacer:
             if missing <= 0:
                 self._tokens -= 1
                 self._sent.append(now)
+                self._forget_old(now)
             return missing
 
     def check(self) -> None:
@@ -77,9 +78,12 @@ class Pacer:
     def used(self) -> int:
         """Requests in the last minute."""
         with self._lock:
-            while self._sent and self._sent[0] < time.monotonic() - 60:
-                self._sent.popleft()
+            self._forget_old(time.monotonic())
             return len(self._sent)
+
+    def _forget_old(self, now: float) -> None:
+        while self._sent and self._sent[0] < now - 60:
+            self._sent.popleft()
 
     def throttled(self, retry_after: str, what: str) -> WorldError:
         """The server asked for a pause."""

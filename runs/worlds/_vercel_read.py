@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections import deque
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from runs.observations import Observation, ReadableAgain, Unreadable
@@ -15,7 +17,11 @@ from runs.worlds.base import TERMINAL, WorldError
 
 PAGE = 100  # runs in a page
 FAILURES = 3  # answers of 5xx in a row, each about something else: then it is the server, not the run
-ALIVE = ("running", "pending")
+ALIVE = (
+    "pending",
+    "running",
+)  # in the order in which a run goes through them: none slips through between two lists
+FRESH_S = 15.0  # between two looks for runs that have begun while others are read
 RUNS = "runs"  # the hint for the list of runs
 
 
@@ -30,31 +36,60 @@ class Reading(Look):
         """All runs that have not ended, and of the newest those that are not recorded whole."""
         rows = {row["runId"]: row for status in ALIVE for row in self._rows(status)}
         rows |= {row["runId"]: row for row in self._rows("")}  # asked for last, so these are newer
+        rows |= {row["runId"]: row for row in self._unlisted(rows.keys())}
         news = [row for row in rows.values() if self._is_news(row)]
         self.state.running = {row["runId"] for row in news if row.get("status") not in TERMINAL}
         for run_id in {run for run, _ in self.state.streams_to_hear()} - self.state.running:
             self.state.over(run_id)
-        # What goes on comes first: it is watched, the rest can wait.
-        news.sort(key=lambda row: row.get("status") in TERMINAL)
-        for left, row in zip(range(len(news), 0, -1), news, strict=True):
-            self.state.backlog = left
-            yield from self.hinted(self.state.take_urgent())
-            yield from self.run(row)
-        self.state.backlog = 0
+        yield from self._each(news)
 
     def hinted(self, hints: frozenset[str]) -> Iterator[list[Observation]]:
         """`runs`: those of the first page that have news. `stream:<id>/<name>`: one that a watcher heard."""
-        known: set[str] = set()
-        if RUNS in hints:
-            for row in self._first_page():
-                known.add(row["runId"])
-                if self._is_news(row):
-                    yield from self.run(row)
+        news = [row for row in self._first_page() if self._is_news(row)] if RUNS in hints else []
+        yield from self._each(news)
+        yield from self._heard(hints, {row["runId"] for row in news})
+
+    def _heard(self, hints: frozenset[str], known: set[str]) -> Iterator[list[Observation]]:
         for hint in sorted(hints):
             kind, _, about = hint.partition(":")
             run_id, _, name = about.partition("/")
             if kind == "stream" and run_id not in known:
                 yield from self._grown(run_id, name)
+
+    def _each(self, news: list[Row]) -> Iterator[list[Observation]]:
+        """What goes on comes first: it is watched, the rest can wait.
+
+        All of it can take many minutes of the budget: what is heard meanwhile, and runs that begin, go before.
+        """
+        queue = deque(sorted(news, key=lambda row: row.get("status") in TERMINAL))
+        known, looked = {row["runId"] for row in queue}, time.monotonic()
+        while queue:
+            self.state.backlog = len(queue)
+            yield from self._heard(self.state.take_urgent(), set())
+            if time.monotonic() - looked >= max(FRESH_S, 800 / self.client.pacer.budget):
+                begun = [
+                    row for row in self._first_page() if row["runId"] not in known and self._is_news(row)
+                ]
+                known |= {row["runId"] for row in begun}
+                queue.extendleft(reversed(begun))
+                looked = time.monotonic()
+            yield from self.run(queue.popleft())
+        self.state.backlog = 0
+
+    def _unlisted(self, listed: Collection[str]) -> Iterator[Row]:
+        """Runs that went on when they were recorded and are in no list now: they ended behind the newest."""
+        open_ = {
+            key[1] for key, version in self.seen.rows.items() if key[0] == "run" and records.is_open(version)
+        }
+        for run_id in sorted(open_ - set(listed) - self.seen.pruned_runs - self.state.gone):
+            try:
+                row = self.client.value(path_of("v2", "runs", run_id), {"remoteRefBehavior": "resolve"})
+            except Gone:
+                self.state.gone.add(run_id)
+            except (Broken, TooLarge):
+                continue  # it is asked for again with the next look
+            else:
+                yield from [row] if isinstance(row, dict) and row.get("runId") == run_id else []
 
     def _is_news(self, row: Row) -> bool:
         run_id = row["runId"]
@@ -65,28 +100,29 @@ class Reading(Look):
 
     def _rows(self, status: str) -> Iterator[Row]:
         """Newest first; those that have not ended all of them, else as many as the location says."""
-        cursor, given = "", 0
-        while status or given < self.client.target.runs:
-            page = self._page(status, cursor)
-            rows = [row for row in records.rows_in(page) if records.id_in(row, "runId")]
+        cursor, given, asked = "", 0, set[str]()
+        while cursor not in asked and (status or given < self.client.target.runs):
+            asked.add(cursor)
+            rows, page = self._page(status, cursor)
             if status and any(row.get("status") != status for row in rows):
                 return  # a server that does not tell them apart: the newest have to do
             yield from rows if status else rows[: self.client.target.runs - given]
             given += len(rows)
-            cursor, before = records.cursor_in(page), cursor
-            if not records.has_more(page) or cursor == before or not rows:
+            cursor = records.cursor_in(page)
+            if not records.has_more(page) or not rows:
                 return
 
     def _first_page(self) -> list[Row]:
-        page = self._page("", "")
-        return [row for row in records.rows_in(page) if records.id_in(row, "runId")]
+        return self._page("", "")[0]
 
-    def _page(self, status: str, cursor: str) -> object:
+    def _page(self, status: str, cursor: str) -> tuple[list[Row], object]:
+        """The runs of a page, and all of it."""
         params = {"limit": str(PAGE), "sortOrder": "desc"}
         params |= {"status": status} if status else {}
         params |= {"cursor": cursor} if cursor else {}
         try:
-            return self._list(params)
+            page = self._list(params)
+            return [row for row in records.rows_in(page) if records.id_in(row, "runId")], page
         except Gone:
             target = self.client.target
             raise WorldError(
@@ -112,19 +148,26 @@ class Reading(Look):
         one = RunReading(self, row)
         where = f"runs/{one.run_id}"
         yield from batches(self._attempt(where, one.observations()))
+        one.recorded()
         if one.is_over:
             self.state.over(one.run_id)
             return
         self.state.alive(one.run_id)
         if one.ended_ns is not None:  # while it was read; what was read is recorded by now
-            yield from batches(self._attempt(where, self._over(one.run_id)))
+            yield from self._ended(one.run_id)
 
     def _grown(self, run_id: str, name: str) -> Iterator[list[Observation]]:
         """A stream that a watcher heard: its new chunks, and what has happened in its run since."""
         one = RunReading(self, {"runId": run_id})
         yield from batches(one.news_of(name))
+        one.recorded()
         if one.ended_ns is not None:
-            yield from batches(self._attempt(f"runs/{run_id}", self._over(run_id)))
+            yield from self._ended(run_id)
+
+    def _ended(self, run_id: str) -> Iterator[list[Observation]]:
+        yield from batches(self._attempt(f"runs/{run_id}", self._over(run_id)))
+        if run_id not in self.state.running:
+            self.forget(run_id)
 
     def _over(self, run_id: str) -> Iterator[Observation]:
         """A run that has ended, from its beginning."""

@@ -11,6 +11,7 @@ from runs.observations import EventSeen, HookSeen, RunSeen, StepSeen, WaitSeen
 from runs.worlds._local_look import usable_id
 from runs.worlds._local_records import clean, language_of
 from runs.worlds._vercel_cbor import body_of, payload_of, plain, unbase64
+from runs.worlds._vercel_client import Broken
 from runs.worlds.base import stored_bytes
 
 Row: TypeAlias = dict[str, Any]
@@ -20,9 +21,25 @@ _INT_MAX = 2**31 - 1
 
 
 def rows_in(value: Any) -> list[Row]:
-    """The rows of a page: of `{data: [...]}`, or of a bare list."""
+    """The rows of a page: of `{data: [...]}`, or of a bare list. Raises Broken where it is no page.
+
+    What stands between us and the server may answer with something else: nothing must be taken for "no rows".
+    """
     rows = value.get("data") if isinstance(value, dict) else value
-    return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+    if not isinstance(rows, list):
+        raise Broken("the answer is no list: is this the address of a workflow server?")
+    return [row for row in rows if isinstance(row, dict)]
+
+
+def names_in(listed: Any) -> Iterator[str]:
+    """The list is an array of names; one day it may be a page of them. Raises Broken where it is neither."""
+    rows = listed.get("data") if isinstance(listed, dict) else listed
+    if not isinstance(rows, list):
+        raise Broken("the answer is no list")
+    for row in rows:
+        name = row.get("name") if isinstance(row, dict) else row
+        if isinstance(name, str):
+            yield name
 
 
 def cursor_in(value: Any) -> str:
@@ -58,6 +75,15 @@ def version_ns(row: Row) -> int:
     """The world's time of this version of a row."""
     names = ("updatedAt", "completedAt", "startedAt", "createdAt")
     return max((time for name in names if (time := time_in(row, name)) is not None), default=0)
+
+
+def is_open(version: int) -> bool:
+    """Whether the version that was recorded of a run says that not all of it has been: a run is told with a
+    version a nanosecond too old until all of it is.
+
+    The server's times have milliseconds, or microseconds, from which a nanosecond less can be told.
+    """
+    return version % 1_000 == 999
 
 
 def reference_in(value: Any) -> Row | None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from itertools import islice
 
 from dashboard.lib.clock import now_ns
 from runs.observations import ChunkSeen, Observation, StreamListSeen, StreamSeen
@@ -26,12 +25,14 @@ from runs.worlds._vercel_chunks import (
 )
 from runs.worlds._vercel_client import Broken, Client, Gone, TooLarge, path_of
 from runs.worlds._vercel_events import page_after
+from runs.worlds._vercel_frames import EventPage
 from runs.worlds._vercel_records import Row, Values
-from runs.worlds._vercel_state import RunNote, State, StreamNote
+from runs.worlds._vercel_state import RunNote, Said, State, StreamNote
 from runs.worlds.base import TERMINAL, Seen
 
 STEPS = 100  # in a page
-HELD = 10_000  # chunks kept back until the events say whether their run has ended
+HELD_BYTES = 16 * 2**20  # kept back until the events say whether their run has ended
+OBJECT_BYTES = 500  # what an observation takes beside its payload
 SEALED = (b"encr", b"encp")
 RUN_ENDS = frozenset({"run_completed", "run_failed", "run_cancelled"})
 
@@ -42,9 +43,19 @@ class Look:
 
     client: Client
     state: State
-    seen: Seen
+    said: Said
     fetch: Callable[[str, str], object]
     told: dict[str, StreamSeen] = field(default_factory=dict)
+
+    @property
+    def seen(self) -> Seen:
+        return self.said.seen
+
+    def forget(self, run_id: str) -> None:
+        """All of a run that is over is recorded: what it took to read it is not needed again."""
+        self.said.lists.pop(run_id, None)
+        self.said.streams.pop(run_id, None)
+        self.state.drop(run_id)
 
 
 class RunReading:
@@ -59,7 +70,9 @@ class RunReading:
         self.is_over = row.get("status") in TERMINAL
         self.ended_ns = records.time_in(row, "completedAt") if self.is_over else None
         self.broken: Broken | None = None  # the first part that could not be read
-        self.has_step_news = False
+        self.has_steps = False
+        self.links: set[StreamSeen] = set()
+        self.listed: tuple[str, ...] | None = None
 
     def observations(self) -> Iterator[Observation]:
         version = records.version_ns(self.row)
@@ -73,7 +86,7 @@ class RunReading:
         held = self._held(self._part("list of streams", self._streams()))
         yield from self._part("events", self._events())
         yield from held
-        if self.is_over or self.has_step_news or not self.note.has_steps:
+        if self.is_over or not self.note.has_steps:
             yield from self._part("steps", self._steps())
         if self.broken is not None:
             raise self.broken
@@ -84,8 +97,18 @@ class RunReading:
         held = self._held(self._part(f"stream {name}", self._stream(name)))
         yield from self._part("events", self._events())
         yield from held
-        if self.has_step_news:
+        if not self.note.has_steps:
             yield from self._part("steps", self._steps())
+
+    def recorded(self) -> None:
+        """All that this reading gave is stored by now, so it need not be asked for again."""
+        self.note.has_steps |= self.has_steps
+        if not self.is_over:
+            self.look.said.streams.setdefault(self.run_id, set()).update(self.links)
+            if self.listed is not None:
+                self.look.said.lists[self.run_id] = self.listed
+        elif self.broken is None:
+            self.look.forget(self.run_id)
 
     def _held(self, found: Iterator[Observation]) -> Iterator[Observation]:
         """What streams gave, kept back until the run's events are known.
@@ -95,7 +118,13 @@ class RunReading:
         """
         if self.is_over:
             return found
-        first = list(islice(found, HELD))
+        first: list[Observation] = []
+        size = 0
+        for one in found:
+            first.append(one)
+            size += len(one.data) + OBJECT_BYTES if type(one) is ChunkSeen else OBJECT_BYTES
+            if size >= HELD_BYTES:
+                break
         return self._bounded(first, found)
 
     def _bounded(self, first: list[Observation], rest: Iterator[Observation]) -> Iterator[Observation]:
@@ -123,16 +152,28 @@ class RunReading:
         note = self.note
         if note.events_cursor and (self.run_id, note.events_until) not in self.seen.events:
             note.events_cursor = ""
-        while True:
-            page = page_after(self.client, self.state, self.run_id, note.events_cursor)
+        asked: set[str] = set()
+        while note.events_cursor not in asked:
+            asked.add(note.events_cursor)
+            page = self._events_page(is_first=len(asked) == 1)
             for row in page.events:
                 yield from self._event(row)
-            is_moved = bool(page.cursor) and page.cursor != note.events_cursor
-            if is_moved and page.events:
+            if page.cursor and page.events:
                 note.events_cursor = page.cursor
                 note.events_until = records.id_in(page.events[-1], "eventId")
-            if not page.has_more or not is_moved:
+            if not page.has_more:
                 return
+
+    def _events_page(self, is_first: bool) -> EventPage:
+        """A place that the server does not know any more costs a reading from the beginning."""
+        note = self.note
+        try:
+            return page_after(self.client, self.state, self.run_id, note.events_cursor)
+        except (Broken, Gone) as error:
+            if not (is_first and note.events_cursor and 400 <= error.status < 500):
+                raise
+        note.events_cursor = ""
+        return page_after(self.client, self.state, self.run_id, "")
 
     def _event(self, row: Row) -> Iterator[Observation]:
         known = (self.run_id, records.id_in(row, "eventId")) in self.seen.events
@@ -143,7 +184,7 @@ class RunReading:
         if event.type in RUN_ENDS and self.ended_ns is None:
             self.ended_ns = event.created_ns
         if not known:
-            self.has_step_news = self.has_step_news or event.type.startswith("step_")
+            self.note.has_steps &= not event.type.startswith("step_")
             yield event
             yield from self._links(handles_in(records.payloads_in({"eventData": data}), b""))
         if event.correlation_id and event.type == "hook_created" and not known:
@@ -155,8 +196,9 @@ class RunReading:
                 yield wait
 
     def _steps(self) -> Iterator[Observation]:
-        cursor = ""
-        while True:
+        cursor, asked = "", set[str]()
+        while cursor not in asked:
+            asked.add(cursor)
             params = {"limit": str(STEPS), "sortOrder": "asc", "remoteRefBehavior": "resolve"}
             params |= {"cursor": cursor} if cursor else {}
             page = self.client.value(path_of("v2", "runs", self.run_id, "steps"), params)
@@ -166,10 +208,10 @@ class RunReading:
                 if step is not None and self.seen.rows.get(key) != step.source_ns:
                     yield step
                     yield from self._links(handles_in(records.payloads_in(row), b""))
-            cursor, before = records.cursor_in(page), cursor
-            if not records.has_more(page) or cursor == before:
-                self.note.has_steps = True
-                return
+            cursor = records.cursor_in(page)
+            if not records.has_more(page):
+                break
+        self.has_steps = True
 
     def _note_sealed(self, payload: bytes | None) -> None:
         if payload and not payload.startswith((b"JSON", b"HEAD")):
@@ -181,18 +223,19 @@ class RunReading:
         names: list[str] = []
         try:
             listed = self.client.value(path_of("v2", "runs", self.run_id, "streams"))
-            names = [name for name in dict.fromkeys(_names(listed)) if usable_id(name)]
+            names = [name for name in dict.fromkeys(records.names_in(listed)) if usable_id(name)]
         except Gone:
             return
-        if tuple(names) != self.note.listed:
-            self.note.listed = tuple(names)
+        self.listed = tuple(names)
+        if self.listed != self.look.said.lists.get(self.run_id):
             yield StreamListSeen(self.run_id, tuple(names), now_ns())
         for name in names:
             yield from self._tell(StreamSeen(self.run_id, name, listed=True))
             yield from self._part(f"stream {name}", self._stream(name))
 
     def _stream(self, name: str) -> Iterator[Observation]:
-        self.state.owners[name] = self.run_id
+        if not owner_of(name)[1]:
+            self.state.owners[name] = self.run_id
         if name in self.seen.pruned_streams:
             return
         note = self.note.streams.setdefault(name, StreamNote())
@@ -243,13 +286,6 @@ class RunReading:
             link = StreamSeen(owner, link.name, listed=link.listed or before.listed, framing=framing)
         if link != before:
             told[link.name] = link
-            yield link
-
-
-def _names(listed: object) -> Iterator[str]:
-    """The list is an array of names; one day it may be a page of them."""
-    rows = listed.get("data") if isinstance(listed, dict) else listed
-    for row in rows if isinstance(rows, list) else ():
-        name = row.get("name") if isinstance(row, dict) else row
-        if isinstance(name, str):
-            yield name
+            self.links.add(link)
+            if link not in self.look.said.streams.get(self.run_id, ()):
+                yield link

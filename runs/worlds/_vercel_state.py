@@ -9,9 +9,10 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field
 
-from runs.observations import WaitSeen
+from runs.observations import StreamSeen, WaitSeen
 from runs.worlds._vercel_pacing import Pacer
 from runs.worlds._vercel_place import Target
+from runs.worlds.base import Seen
 
 NOTES_MAX = 5_000  # runs
 
@@ -32,9 +33,20 @@ class RunNote:
     events_cursor: str = ""
     events_until: str = ""  # the last event before the cursor
     waits: dict[str, WaitSeen] = field(default_factory=dict)
-    listed: tuple[str, ...] | None = None
-    has_steps: bool = False
+    has_steps: bool = False  # all that its events spoke of so far
     streams: dict[str, StreamNote] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Said:
+    """What was said of runs that go on, by whom it was said in, and recorded: it is not said at each look.
+
+    It belongs to one seen-set. `lists`: streams of a run's list; `streams`: what each run said of streams.
+    """
+
+    seen: Seen
+    lists: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    streams: dict[str, set[StreamSeen]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -48,9 +60,11 @@ class State:
     is_encrypted: bool | None = None
     backlog: int = 0  # runs that are known to be there and not read yet
     runs: dict[str, RunNote] = field(default_factory=dict)
-    owners: dict[str, str] = field(default_factory=dict)  # of streams
+    owners: dict[str, str] = field(default_factory=dict)  # of streams whose names do not tell their run
     open: dict[tuple[str, str], int] = field(default_factory=dict)
     running: set[str] = field(default_factory=set)
+    gone: set[str] = field(default_factory=set)  # runs that went on when they were recorded, and are no more
+    said: Said = field(default_factory=lambda: Said(Seen()))
     _urgent: set[str] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -60,6 +74,13 @@ class State:
             while len(self.runs) > NOTES_MAX:
                 del self.runs[next(iter(self.runs))]
             return known
+
+    def said_to(self, seen: Seen) -> Said:
+        """Who asks with another seen-set has been told nothing."""
+        with self._lock:
+            if self.said.seen is not seen:
+                self.said = Said(seen)
+            return self.said
 
     def hurry(self, hint: str) -> None:
         """A watcher heard something: whoever is reading everything looks at this first."""
@@ -84,11 +105,16 @@ class State:
             else:
                 self.open[run_id, name] = count
 
+    def drop(self, run_id: str) -> None:
+        with self._lock:
+            self.runs.pop(run_id, None)
+
     def alive(self, run_id: str) -> None:
         with self._lock:
             self.running.add(run_id)
 
     def over(self, run_id: str) -> None:
+        """Nothing more will come of it."""
         with self._lock:
             self.running.discard(run_id)
             for key in [key for key in self.open if key[0] == run_id]:

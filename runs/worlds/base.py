@@ -97,6 +97,7 @@ class World(ABC):
     is_read_where_watched: ClassVar[bool] = (
         False  # its watcher learns what only the reader beside it can store
     )
+    has_times: ClassVar[bool] = True  # of chunks; else `stored_ns` is when we saw each
     is_large: ClassVar[bool] = False  # its reader says what it will ask `Seen` about: `Seen.about`
 
     def __init__(self, location: str, secret: str = "") -> None:
@@ -138,6 +139,11 @@ class World(ABC):
     def facts(self) -> tuple[Fact, ...]:
         """What this instance has found out about its world so far; asked after each read. Never raises."""
         return ()
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether some of what is old has not been read yet, where that is done between looks at what is new."""
+        return False
 
     def check(self) -> Iterator[Check]:
         """Try one by one what reading needs, from reaching the world to each right. Never raises WorldError."""
@@ -204,6 +210,12 @@ def supplies_of(kind: str) -> frozenset[str]:
     """The evidence that worlds of a kind supply; none where nothing here reads them."""
     world = WORLDS.found.get(kind)
     return world.supplies if world is not None else frozenset()
+
+
+def has_times(kind: str) -> bool:
+    """Whether worlds of a kind tell when a chunk was stored; one that nothing here reads is believed."""
+    world = WORLDS.found.get(kind)
+    return world is None or world.has_times
 
 
 def kinds_without(evidence: str) -> list[str]:

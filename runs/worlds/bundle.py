@@ -112,7 +112,7 @@ class _Reading:
         self._troubles: list[Unreadable] = []
 
     def observations(self) -> Iterator[Observation]:
-        for part in (self._run, self._steps, self._events, self._chunks):
+        for part in (self._run, self._steps, self._events, self._chunks, self._notes):
             for one in part():
                 if self._is_new(one):
                     yield one
@@ -176,6 +176,13 @@ class _Reading:
 
     def _chunks(self) -> Iterator[Observation]:
         yield from _each(self._archive, "chunks.jsonl", self._chunk, self._complain)
+
+    def _notes(self) -> Iterator[Observation]:
+        """In which order readers were told of the chunks. Bundles of older versions do not say."""
+        if self._archive.has("notes.jsonl"):
+            yield from _each(
+                self._archive, "notes.jsonl", lambda one: rows.told_of(self._stream, one), self._complain
+            )
 
     def _chunk(self, chunk: rows.Record) -> ChunkSeen:
         if not isinstance(chunk.get("payload"), dict):

@@ -96,7 +96,7 @@ class LocalWorld(World):
             fields: Any = parse_record(read_version(root, path, RECORD_MAX).data)
         except FileNotFoundError:
             raise WorldError(f"{printable(relative)} is no longer in the world") from None
-        except (Unfit, Unsettled, OSError) as error:
+        except (Unfit, Unsettled, OSError, UnicodeEncodeError) as error:
             raise _unfetched(printable(relative), error) from error
         for name in field.split("."):
             fields = fields.get(name) if isinstance(fields, dict) else None

@@ -26,7 +26,7 @@ from runs.worlds._postgres_look import Look
 from runs.worlds._postgres_place import parse, target_of
 from runs.worlds._postgres_read import Reading
 from runs.worlds._postgres_rows import Rows, decoded
-from runs.worlds._postgres_schema import EVENTS, read_schema
+from runs.worlds._postgres_schema import EVENTS, Schema, read_schema
 from runs.worlds._postgres_sql import VALUES, Statements
 from runs.worlds._postgres_values import BadValue, plain, whole
 from runs.worlds._postgres_watch import follow
@@ -77,25 +77,39 @@ class PostgresWorld(World):
             raise
         self._beside.worked(self._link.take_slowest())
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether older runs are still to be read."""
+        return self._eye.older_than is not None
+
     def _opened(self, seen: Seen | None = None) -> Reading:
         if self._reading is None:
-            schema = read_schema(self._link, target_of(self.location).schema)
-            sql = Statements(schema)
+            sql = Statements(self._schema())
             rows = Rows(Clock(), self._fetch_value, sql.extra)
             self._reading = Reading(self._link, sql, rows, Chunks(self._link, sql, Clock()), seen or Seen())
-            self._look_around(self._reading)
+            self._learn(self._reading)
         self._reading.seen = self._reading.seen if seen is None else seen
         return self._reading
 
     def _look_around(self, reading: Reading) -> None:
-        """What may change while we read and is not looked at each time: the time zone, the queue."""
+        """What may change while we read and is not looked at each time: the schema, the time zone, the queue."""
         if time.monotonic() < self._fresh_until:
             return
+        if self._schema() == reading.schema:
+            self._learn(reading)
+        else:  # the SDK's setup ran, or a right was granted
+            self._reading = None
+            self._opened(reading.seen)
+
+    def _learn(self, reading: Reading) -> None:
         self._fresh_until = time.monotonic() + FRESH_S
         if reading.schema.has(EVENTS):
             found = self._link.rows(reading.sql.clock.text, 200)
             reading.rows.clock = reading.chunks.clock = clock_of((row[0], row[1]) for row in found)
         self._jobs = read_jobs(self._link)
+
+    def _schema(self) -> Schema:
+        return read_schema(self._link, target_of(self.location).schema)
 
     def watch(self, stop: StopEvent) -> Iterator[frozenset[str] | None]:
         return follow(self.location, self.secret, stop)

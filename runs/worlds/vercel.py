@@ -15,17 +15,17 @@ from typing import Any
 from dashboard.lib.clock import to_datetime
 from runs.observations import Observation
 from runs.worlds._local_look import usable_id
-from runs.worlds._local_refs import owner_of
 from runs.worlds._vercel_cbor import body_of, bytes_of, payload_of, plain, unbase64
 from runs.worlds._vercel_chunks import index_of, pages_from
 from runs.worlds._vercel_client import Broken, Client, Gone, TooLarge, path_of
 from runs.worlds._vercel_events import one_event
 from runs.worlds._vercel_live import follow
+from runs.worlds._vercel_owner import run_of
 from runs.worlds._vercel_place import EXAMPLE, place_in, target_of
 from runs.worlds._vercel_read import Reading
 from runs.worlds._vercel_records import Row, Values, rows_in
 from runs.worlds._vercel_state import StreamNote, state_of
-from runs.worlds.base import Check, Fact, Place, Seen, World, WorldError
+from runs.worlds.base import KEPT_WHOLE, Check, Fact, Place, Seen, World, WorldError
 
 KEPT_VALUES = 32  # fetched by reference: an event and its step refer to the same one
 KEY_BYTES = 32
@@ -33,7 +33,7 @@ KEY_BYTES = 32
 
 @dataclass(slots=True)
 class _Fetched:
-    """The last values that were fetched by their reference."""
+    """The last values that were fetched by their reference, but for large ones."""
 
     client: Client
     kept: dict[tuple[str, str], Any] = field(default_factory=dict)
@@ -44,6 +44,8 @@ class _Fetched:
         if key not in self.kept:
             answer = self.client.get(path_of("v2", "runs", run_id, "refs"), {"ref": reference}, "*/*")
             found = payload_of(answer.value()) if "cbor" in answer.kind else body_of(answer.body)
+            if len(answer.body) > KEPT_WHOLE:
+                return found
             while len(self.kept) >= KEPT_VALUES:
                 del self.kept[next(iter(self.kept))]
             self.kept[key] = found
@@ -56,6 +58,7 @@ class VercelWorld(World):
     kind = "vercel"
     label = "Vercel project"
     supplies = frozenset({"chunks"})
+    has_times = False
     example = EXAMPLE
     secret_label = "token"
     secret_variable = "TAILRACE_VERCEL_TOKEN"
@@ -74,22 +77,24 @@ class VercelWorld(World):
         return place_in(given)
 
     def read(self, seen: Seen, hints: frozenset[str] | None = None) -> Iterator[list[Observation]]:
-        reading = Reading(self._client, self._state, seen, self._fetch)
+        reading = Reading(self._client, self._state, self._state.said_to(seen), self._fetch)
         if hints is None:
             yield from reading.everything()
         else:
             yield from reading.hinted(hints | self._state.take_urgent())
 
     def watch(self, stop: StopEvent) -> Iterator[frozenset[str] | None]:
+        """Its connections are its own: whoever reads with this instance is not cut off when the watching ends."""
+        client = Client(self._target, self.secret, self._state.pacer)
         try:
-            yield from follow(self._client, self._state, stop)
+            yield from follow(client, self._state, stop)
         finally:
-            self._client.close()
+            client.close()
 
     def fetch_chunk(self, stream: str, chunk_id: str) -> bytes:
-        index, run_id = index_of(chunk_id), self._owner(stream)
-        note = StreamNote()
+        index, note = index_of(chunk_id), StreamNote()
         try:
+            run_id = run_of(stream, self._client, self._state)
             for page in pages_from(self._client, run_id, stream, note):
                 for at, data in page.chunks:
                     if at == index:
@@ -97,15 +102,6 @@ class VercelWorld(World):
         except (Gone, Broken, TooLarge) as error:
             raise WorldError(f"chunk {chunk_id} cannot be read: {error}") from None
         raise WorldError(f"chunk {chunk_id} is no longer in the world")
-
-    def _owner(self, stream: str) -> str:
-        owner, is_proved = owner_of(stream)
-        run_id = owner if is_proved else self._state.owners.get(stream, owner)
-        if not run_id or not usable_id(stream):
-            raise WorldError(
-                f"which run stream {stream[:100]} belongs to is known once it has been read again"
-            )
-        return run_id
 
     def fetch_payload(self, pointer: str) -> bytes:
         """`pointer` is `runs/<id>#field`, `steps/<run>/<id>#field` or `events/<run>/<id>#eventData`."""
@@ -214,10 +210,10 @@ class VercelWorld(World):
             return
         try:
             page = self._client.value("/v2/runs", {"limit": "1", "sortOrder": "desc"})
+            rows = rows_in(page)
         except (WorldError, Gone, Broken, TooLarge) as error:
             yield Check("runs", False, str(error) or "the server knows no such project")
             return
-        rows = rows_in(page)
         yield Check(
             "runs", True, f"{self._client.host} answers" + ("" if rows else "; there are no runs yet")
         )

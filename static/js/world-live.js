@@ -1,4 +1,5 @@
-// Keeps lists and the run page fresh: the world's socket only says "look again", and htmx asks for the piece.
+// Keeps lists and the run page fresh: the world's socket only says "look again", and htmx asks for the piece. When it
+// opens it says in which state the world is, for what changed since the page was rendered in `data-state`.
 // A list never jumps: a reader who has scrolled, or is on a later page, keeps the rows that are open.
 "use strict";
 
@@ -11,6 +12,7 @@ const LONGEST_WAIT = 5000;
 const targets = () => document.querySelectorAll("[data-refresh]");
 let wait = FIRST_WAIT;
 let due = false;
+let known = document.querySelector("[data-state]")?.dataset.state;
 
 function refresh() {
   if (document.hidden) {
@@ -63,7 +65,9 @@ function connect() {
     wait = FIRST_WAIT;
   });
   socket.addEventListener("message", (event) => {
-    if (JSON.parse(event.data).changed) refresh();
+    const { changed, state } = JSON.parse(event.data);
+    if (changed || state !== known) refresh();
+    known = state;
   });
   socket.addEventListener("close", () => {
     setTimeout(connect, wait);

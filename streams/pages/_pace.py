@@ -15,6 +15,7 @@ from django.shortcuts import render
 
 from dashboard.lib.clock import NS_PER_MS
 from runs.pages._format import counted, duration, milliseconds
+from runs.worlds.base import has_times
 from streams._lanes_axis import Axis, axis_over
 from streams._pace_rows import CLOCKS, Read, read
 from streams.models import Stream
@@ -25,6 +26,8 @@ TABLE_ROWS = 16
 _STORED = {
     "local": "stored: the time of the chunk's file, which many systems keep in steps of 4 ms",
     "postgres": "stored: the database's created_at",
+    "vercel": "not the world's: Vercel keeps no times of chunks. This is when Tailrace saw each, and not later than the"
+    " end of its run; the probe or the recording proxy knows when each was written",
 }
 _OTHERS = {
     "minted": "minted: the time in the chunk's id, whole milliseconds by the writer's host",
@@ -89,7 +92,8 @@ def _shown(stream: Stream, clock: str, found: Read) -> dict[str, object]:
     pace = found.pace
     if pace is None:
         return {}
-    spreads = {"gap to the chunk before": pace.gaps, "delivery lag: observed minus stored": found.lag}
+    lag = found.lag if has_times(stream.world.kind) else None
+    spreads = {"gap to the chunk before": pace.gaps, "delivery lag: observed minus stored": lag}
     return {
         "chart": _chart(pace, found.is_exact) if pace.bins else None,
         "spreads": [_spread(name, spread) for name, spread in spreads.items() if spread is not None],
@@ -186,7 +190,9 @@ def _notes(stream: Stream, clock: str, found: Read, pace: Pace) -> list[str]:
         )
     if found.untimed:
         words.append(f"{counted(found.untimed, 'chunk')} without a time by this clock")
-    if found.lag is None:
+    if not has_times(stream.world.kind):
+        words.append("no delivery lag: nobody knows when the chunks were stored")
+    elif found.lag is None:
         words.append(
             "no delivery lag: all that was read here was stored before Tailrace looked at the stream"
         )

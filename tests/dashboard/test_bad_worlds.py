@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dashboard.anomalies.detect import judge_world
-from dashboard.worlds import ensure_world
+from dashboard.worlds.known import ensure_world
 from runs.models import Run, Unreadable
 from streams import ingest
 from streams.models import Chunk, Stream

@@ -9,7 +9,7 @@ from dashboard.anomalies.detect import judge_world
 from dashboard.anomalies.models import Anomaly, Finding
 from dashboard.lib.clock import NS_PER_S, now_ns
 from dashboard.prune import Keep, parse_keep, prune
-from dashboard.worlds import ensure_world
+from dashboard.worlds.known import ensure_world
 from runs.models import Event, Run, Step
 from streams import ingest
 from streams.models import Chunk, Stream, Write, Writer

@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from dashboard.datadir import DataDirError
-from dashboard.start import Options, _free_port, is_loopback
+from dashboard.start import Options, _free_port, _own_address, is_loopback
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.8.8.8", "::1", "[::1]"])
@@ -23,8 +23,21 @@ def test_a_port_in_use_is_one_clear_sentence():
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         with pytest.raises(DataDirError, match=r"cannot listen on 127\.0\.0\.1.*another --port"):
-            _free_port(Options(None, port=taken.getsockname()[1]))
+            _free_port(Options(port=taken.getsockname()[1]))
 
 
 def test_port_zero_takes_a_free_one():
-    assert _free_port(Options(None, port=0)) > 1023
+    assert _free_port(Options(port=0)) > 1023
+
+
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:8000"),
+        ("::1", "http://[::1]:8000"),
+        ("0.0.0.0", ""),
+        ("db.internal", ""),
+    ],
+)
+def test_links_in_messages_begin_with_its_own_address_on_loopback_only(host, address):
+    assert _own_address(host, 8000) == address

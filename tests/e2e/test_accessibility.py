@@ -46,6 +46,9 @@ PAGES = (
     "/", "/streams/", "/w/{slug}/runs/", "/w/{slug}/streams/", "/w/{slug}/connect/", "/w/{slug}/settings/",
     "/audit/", "/w/{slug}/audit/", "/anomalies/kinds/", "/anomalies/kinds/write_rejected/", "/anomalies/?state=all",
     "/w/{slug}/streams/?verdict=error&q=nothing", "/account/sign-in/", "/nothing-here/",
+    "/alerts/", "/alerts/rules/", "/alerts/rules/new/", "/alerts/rules/1/", "/alerts/channels/",
+    "/alerts/channels/new/", "/alerts/channels/new/email/", "/alerts/channels/1/", "/alerts/deliveries/",
+    "/alerts/mute/forged/",
 )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -17,6 +18,7 @@ import redis
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
+from tests import postgres_worlds, servers
 from tests.needs import ROOT
 from tests.processes import end, free_port, with_parent
 
@@ -145,3 +147,45 @@ def test_a_page_of_another_site_gets_no_socket(serve, tmp_path):
         connect(f"ws://127.0.0.1:{server.port}/ws/w/shop/", origin="http://evil.example")
     with connect(f"ws://127.0.0.1:{server.port}/ws/w/shop/", origin=server.url):
         pass
+
+
+def test_a_postgresql_world_is_read_by_the_process_that_watches_it(
+    env, start, postgres_url, postgres_database, tmp_path
+):
+    """What the listener hears is known to its process alone; a worker's sweep, here each second, leaves it alone."""
+    with servers.database(postgres_url, f"world_{uuid4().hex}") as url, postgres_worlds.Writer(url) as writer:
+        postgres_worlds.empty_world(url)
+        manage(env, "migrate", "--verbosity", "0")
+        manage(env, "worlds", "add", url)
+        start("-m", "celery", "-A", "dashboard.celery", "worker", "--concurrency", "2", "--loglevel", "ERROR")
+        start("-m", "celery", "-A", "dashboard.celery", "beat", "--schedule", str(tmp_path / "beat"))
+        start("manage.py", "follow")
+        until_told(postgres_database, "SELECT facts::text LIKE '%listening%' FROM runs_world")
+        stream = postgres_worlds.stream_of(writer.run())
+        for number in range(200):
+            writer.chunk(stream, b"%d" % number)
+            time.sleep(0.01)
+        wait_for(postgres_database, 200)
+        assert told_in_order(postgres_database) == [row[1] for row in rows(postgres_database)]
+        until_told(postgres_database, "SELECT verdict <> 30 FROM streams_stream")  # the worker has judged it
+        sessions = writer.connection.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'tailrace'"
+            " AND datname = current_database()"
+        ).fetchone()
+        assert sessions == (2,), "the reader and the listener of one process"
+
+
+def told_in_order(url: str) -> list[str]:
+    """Chunks in the order in which one session heard of them."""
+    with psycopg.connect(url) as connection:
+        found = connection.execute("SELECT listener, chunk_id FROM streams_note ORDER BY place").fetchall()
+    assert len({listener for listener, _ in found}) == 1
+    return [chunk_id for _, chunk_id in found]
+
+
+def until_told(url: str, query: str) -> None:
+    until = time.monotonic() + 60
+    with psycopg.connect(url, autocommit=True) as connection:
+        while connection.execute(query.encode()).fetchone() != (True,):
+            assert time.monotonic() < until, query
+            time.sleep(0.2)

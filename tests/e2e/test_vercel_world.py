@@ -24,6 +24,7 @@ from tests.processes import end, free_port, with_parent
 from tests.vercel_worlds import TOKEN, VercelServer, chunks_of
 
 WITHIN = 60.0
+OUTAGE_S = float(os.environ.get("LAB_OUTAGE", "5"))  # `make lab`: 60
 APP_WITHIN = 120.0
 SCENARIOS = ("a_clean", "b_reacquire", "c_lateFlush", "d_multi", "e_fatal")
 # The SDK and the client in it: 4.2.4 has world-vercel 4.1.2, 5.0.0-beta.55 has 5.0.0-beta.50.
@@ -53,7 +54,9 @@ def test_what_the_real_client_writes_is_followed_and_judged(version, lab, serve,
     assert {name for name, kinds in found.items() if "never_closed" in kinds} == unclosed
     assert _kinds(found, names["clean"]) == set()
     # A writable for each write: 4.x scrambles them, 5.x keeps one.
-    assert _kinds(found, names["reacquire"]) == ({"protocol_violation"} if version == "4.2.4" else set())
+    moved = {"protocol_violation"} if version == "4.2.4" else set()
+    # Its closes race with the end of its run: whether the stream stays open was compared above.
+    assert _kinds(found, names["reacquire"]) - {"never_closed"} == moved
     kinds = Counter(kind for some in found.values() for kind in some)
     assert kinds.keys() <= {"never_closed", "protocol_violation"}, "nothing that is not so"
 
@@ -70,7 +73,7 @@ def test_a_server_that_is_killed_for_a_while_loses_nothing(serve, tmp_path):
         stub.kill()
         stub.wait()
         _until(lambda: "cannot be reached" in _trouble(data))
-        time.sleep(5)
+        time.sleep(OUTAGE_S)
         assert "cannot be reached" in _trouble(data)
     with _process(tmp_path / "state", port):
         for number in range(5):

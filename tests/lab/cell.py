@@ -19,6 +19,7 @@ from tests.lab.app import LabApp, LabRun
 from tests.lab.setups import PROBE, VERCEL_WORLD, Setup
 from tests.lab.vercel import StubServer
 from tests.processes import end, free_port
+from tests.vercel_worlds import VercelServer
 
 TOKEN = "tok_lab"  # of a server that lives in this process
 WORLD_NAME = "lab"  # of the world that probes report to where Tailrace reads none
@@ -56,6 +57,10 @@ class Told:
 @contextmanager
 def world_in(version: str, setup: Setup, folder: Path) -> Iterator[tuple[str, dict[str, str]]]:
     """What Tailrace is to read, and what the app must be told for that; keeps in `folder` what was stored."""
+    if setup.is_vercel:
+        with _project(folder) as known:
+            yield known
+        return
     if not setup.is_postgres:
         place = folder / "world" if setup.is_read else folder / "another world"
         place.mkdir(parents=True)
@@ -65,6 +70,26 @@ def world_in(version: str, setup: Setup, folder: Path) -> Iterator[tuple[str, di
     with postgres.world(version) as url:
         yield url, {"WORKFLOW_POSTGRES_URL": url}
         (folder / "stored.json").write_text(json.dumps(postgres.stored(url)))
+
+
+@contextmanager
+def _project(folder: Path) -> Iterator[tuple[str, dict[str, str]]]:
+    """A stand-in for Vercel's server that answers whoever reads the project, too."""
+    folder.mkdir(parents=True)
+    port = free_port()
+    app = f"http://127.0.0.1:{port}/.well-known/workflow/v1"
+    with VercelServer(latency=(0.05, 0.1), app=app) as stub:
+        yield stub.location(budget=6000), _client_of(stub, port)
+        _keep(stub, folder)
+
+
+def _client_of(stub: StubServer, port: int) -> dict[str, str]:
+    return {
+        "PORT": str(port),
+        "WORKFLOW_VERCEL_BACKEND_URL": stub.url,
+        "LAB_VERCEL_TOKEN": stub.token,
+        "VERCEL_DEPLOYMENT_ID": "dpl_lab",
+    }
 
 
 @contextmanager
@@ -83,12 +108,11 @@ def app_in(
         **_world(setup, tailrace),
     }
     with ExitStack() as stack:
-        if setup.world == str(VERCEL_WORLD):
+        if setup.world == str(VERCEL_WORLD) and not setup.is_vercel:
             port = free_port()
             stub = stack.enter_context(StubServer(f"http://127.0.0.1:{port}/.well-known/workflow/v1", TOKEN))
             stack.callback(_keep, stub, folder)
-            env |= {"PORT": str(port), "WORKFLOW_VERCEL_BACKEND_URL": stub.url, "LAB_VERCEL_TOKEN": TOKEN}
-            env["VERCEL_DEPLOYMENT_ID"] = "dpl_lab"
+            env |= _client_of(stub, port)
         run = LabApp(version).run(folder / "world", setup.scenarios, env)
         stack.callback(lambda: (folder / "app.log").write_text(run.log()))
         stack.callback(end, run)

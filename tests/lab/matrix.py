@@ -2,8 +2,8 @@
 
     python -m tests.lab.matrix [--versions 4.8.9,...] [--setups far,...] [--keep DIRECTORY]
 
-Prints a table and ends with 1 if anything in it is wrong; with the world `postgres`, also if something is lost
-when the database goes away for a minute. Needs Node.js, and npm for what is not built yet.
+Prints a table and ends with 1 if anything in it is wrong; with the worlds `postgres` and `vercel-read`, also if
+something is lost when their server goes away for a minute. Needs Node.js, and npm for what is not built yet.
 """
 
 from __future__ import annotations
@@ -34,6 +34,11 @@ from tests.server_process import Server
 AT_ONCE = 2
 BUILDS_AT_ONCE = 2
 OUTAGE_S = 60
+# By setup: the test that takes its server away.
+OUTAGES = {
+    "postgres": ("tests/e2e/test_postgres_world.py", "goes_away"),
+    "vercel-read": ("tests/e2e/test_vercel_world.py", "killed_for_a_while"),
+}
 
 
 def say(line: str) -> None:
@@ -64,7 +69,8 @@ def _run_alone(version: str, setup: Setup, folder: Path) -> Told:
 
 def _run_watched(version: str, setup: Setup, folder: Path) -> Told:
     with world_in(version, setup, folder) as (world, env):
-        server = Server(world, folder / "data")
+        token = {"TAILRACE_VERCEL_TOKEN": env["LAB_VERCEL_TOKEN"]} if setup.is_vercel else None
+        server = Server(world, folder / "data", env=token)
         try:
             with app_in(version, setup, folder, server.url, env) as run:
                 run.finish(APP_TIMEOUT)
@@ -147,10 +153,11 @@ def run_all(versions: Sequence[str], setups: Sequence[Setup], folder: Path) -> l
     return [verdict for version, setup in cells for verdict in verdicts[version, setup.name]]
 
 
-def outage(seconds: int) -> bool:
-    """A database that goes away for so long, and comes back: whether nothing was lost."""
-    argv = [sys.executable, "-m", "pytest", "-q", "tests/e2e/test_postgres_world.py", "-k", "goes_away"]
-    say(f"\nPostgreSQL goes away for {seconds} s")
+def outage(setup: str, seconds: int) -> bool:
+    """A server that goes away for so long, and comes back: whether nothing was lost."""
+    file, test = OUTAGES[setup]
+    argv = [sys.executable, "-m", "pytest", "-q", file, "-k", test]
+    say(f"\n{setup}: its server goes away for {seconds} s")
     return (
         subprocess.run(argv, cwd=ROOT, env={**os.environ, "LAB_OUTAGE": str(seconds)}, check=False).returncode
         == 0
@@ -178,8 +185,8 @@ def main(arguments: Sequence[str]) -> int:
             shutil.rmtree(folder, ignore_errors=True)
     report(verdicts, time.monotonic() - started)
     is_right = not any(verdict.wrong for verdict in verdicts)
-    if "postgres" in options.setups.split(","):
-        is_right &= outage(OUTAGE_S)
+    for setup in OUTAGES.keys() & set(options.setups.split(",")):
+        is_right &= outage(setup, OUTAGE_S)
     return 0 if is_right else 1
 
 

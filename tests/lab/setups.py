@@ -36,6 +36,11 @@ class Setup:
         return self.world == postgres.PACKAGE
 
     @property
+    def is_vercel(self) -> bool:
+        """Tailrace itself reads the stand-in for Vercel's server."""
+        return self.world == str(VERCEL_WORLD) and self.is_read
+
+    @property
     def is_exact(self) -> bool:
         """The probe follows each chunk from the writer to the world."""
         return self.env.get("TAILRACE_EXACT") != "0"
@@ -96,6 +101,13 @@ SETUPS = {
             str(VERCEL_WORLD),
             (*ALL_SCENARIOS, "b_reacquire#2"),
             is_read=False,
+        ),
+        Setup(
+            "vercel-read",
+            "the same, read by Tailrace as a project: clients 4.1.2 and 5.0.0-beta.50",
+            str(VERCEL_WORLD),
+            (*ALL_SCENARIOS, "b_reacquire#2"),
+            versions=("4.2.4", "5.0.0-beta.55"),
         ),
     )
 }

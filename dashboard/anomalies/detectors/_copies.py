@@ -21,7 +21,6 @@ KEPT = 20_000
 EARLY_NS = NS_PER_S // 10  # a step's first chunks can be stored before its start is (5.x)
 LATE_NS = NS_PER_S // 2  # its last chunks are flushed after its end
 NEVER = 1 << 62
-UNTIMED = frozenset({"vercel"})  # kinds of worlds that do not tell when a chunk was stored
 NO_TIMES = "this world does not tell when chunks were stored"
 TELLING = 3  # so many different payloads are not the same by chance
 

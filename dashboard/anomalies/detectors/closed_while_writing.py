@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from dashboard.anomalies.detectors._copies import NO_TIMES, UNTIMED
+from dashboard.anomalies.detectors._copies import NO_TIMES
 from dashboard.anomalies.detectors.base import (
     LABELS,
     ChunkRef,
@@ -19,6 +19,7 @@ from dashboard.anomalies.detectors.base import (
     step_label,
 )
 from dashboard.lib.clock import NS_PER_MS
+from runs.worlds.base import has_times
 from streams.facts import ChunkFact, StepFacts, StreamFacts
 from streams.ledger import LOST, REJECTED, WriteFact, WriteLedger
 
@@ -75,7 +76,7 @@ class ClosedWhileWriting(Detector):
             cut = list(_cut_off(stream.writes, closing, {one.arrival for one in self._behind}))
             if cut:
                 yield self._proved(stream, closing, cut)
-        elif stream.world in UNTIMED:
+        elif not has_times(stream.world):
             yield NotChecked(self.kind, f"{stream.name}: {NO_TIMES}", stream.name)
         elif stream.run is not None:
             yield from self._suspected(stream, stream.run.steps)

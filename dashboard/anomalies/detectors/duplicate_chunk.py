@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from dashboard.anomalies.detectors._copies import EARLY_NS, TELLING, UNTIMED, is_alone, span_of, writers_of
+from dashboard.anomalies.detectors._copies import EARLY_NS, TELLING, is_alone, span_of, writers_of
 from dashboard.anomalies.detectors._entries import FRAMES, Entry, entry_of
 from dashboard.anomalies.detectors.base import (
     Certainty,
@@ -18,6 +18,7 @@ from dashboard.anomalies.detectors.base import (
     Upstream,
 )
 from dashboard.lib.clock import NS_PER_S
+from runs.worlds.base import has_times
 from streams.facts import ChunkFact, StreamFacts
 from streams.ledger import StepAttempt
 from streams.repeating import BATCH, Repeats
@@ -181,7 +182,7 @@ def _is_likely(one: _Repeat, stream: StreamFacts, told: set[int], by: Mapping[in
 def _is_explained(one: _Repeat, stream: StreamFacts) -> bool:
     """By a step that began once more in between, or by two steps that ran at once."""
     steps = stream.run.steps if stream.run is not None else ()
-    if stream.world in UNTIMED:  # when is not known: it is enough that there was one
+    if not has_times(stream.world):  # when is not known: it is enough that there was one
         return any(step.attempts[1:] for step in steps) or not all(is_alone(step, steps) for step in steps)
     begin, end = one.begun_ns - EARLY_NS, one.ended_ns + EARLY_NS
     if any(begin <= attempt.started_ns <= end for step in steps for attempt in step.attempts[1:]):

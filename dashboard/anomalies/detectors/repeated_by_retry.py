@@ -9,7 +9,6 @@ from typing import ClassVar
 
 from dashboard.anomalies.detectors._copies import (
     KEPT,
-    UNTIMED,
     ChunkLog,
     Copies,
     beginnings,
@@ -27,6 +26,7 @@ from dashboard.anomalies.detectors.base import (
     labels_of,
     step_label,
 )
+from runs.worlds.base import has_times
 from streams.facts import ChunkFact, StepFacts, StreamFacts
 
 
@@ -97,7 +97,7 @@ class RepeatedByRetry(Detector):
             yield NotChecked(self.kind, reason, stream.name, run.run_id)
 
     def _cases(self, step: StepFacts, stream: StreamFacts, retried: int) -> Iterator[_Case]:
-        is_timed = stream.writes is not None or stream.world not in UNTIMED
+        is_timed = stream.writes is not None or has_times(stream.world)
         by_attempt = self._by_attempt(step, stream) if is_timed else []
         if not is_timed and retried == 1:
             by_attempt = beginnings(self._log, len(step.attempts))

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from statistics import median_low
 from typing import ClassVar, NamedTuple
 
-from dashboard.anomalies.detectors._copies import NO_TIMES, UNTIMED, is_alone, span_of, writers_of
+from dashboard.anomalies.detectors._copies import NO_TIMES, is_alone, span_of, writers_of
 from dashboard.anomalies.detectors._entries import Entry, entry_of
 from dashboard.anomalies.detectors.base import (
     Certainty,
@@ -21,7 +21,7 @@ from dashboard.anomalies.detectors.base import (
     step_label,
 )
 from dashboard.lib.clock import NS_PER_MS, NS_PER_S
-from runs.worlds.base import TERMINAL
+from runs.worlds.base import TERMINAL, has_times
 from streams.facts import ChunkFact, StepFacts, StreamFacts
 
 GAPS = 1000  # of the last gaps the median is taken
@@ -108,7 +108,7 @@ class StreamSilent(Detector):
         run = stream.run
         if run is None or self._last_ns is None or stream.is_system or stream.expired:
             return
-        if stream.world in UNTIMED:
+        if not has_times(stream.world):
             yield NotChecked(self.kind, f"{stream.name}: {NO_TIMES}", stream.name, run.run_id)
             return
         usual_ns = median_low(self._gaps) if self._gaps else 0

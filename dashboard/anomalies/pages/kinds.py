@@ -35,6 +35,7 @@ def anomaly_kind(request: HttpRequest, kind: str) -> HttpResponse:
     texts = {
         "what": doc.what, "why": doc.why, "needs": doc.needs, "false_alarms": doc.false_alarms,
         "fix": doc.fix, "filter_note": doc.code.filter_note, "affected": doc.sdk_affected, "fixed": doc.sdk_fixed,
+        "recipe": doc.code.recipe,
     }  # fmt: skip
     context = {
         "doc": doc,

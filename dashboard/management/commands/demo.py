@@ -35,4 +35,4 @@ class Command(BaseCommand):
             play(world, stop, options["plays"])
 
         self.stdout.write(f"the demo's data lies in {root} and {world}")
-        sys.exit(start(Options(str(world), port=options["port"]), player))
+        sys.exit(start(Options((str(world),), port=options["port"]), player))

@@ -28,7 +28,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        status = start(Options(options["bundle"], port=options["port"], is_bundle=True))
+        status = start(Options((options["bundle"],), port=options["port"], is_bundle=True))
         if options["data"] is None:
             shutil.rmtree(os.environ["TAILRACE_DATA"], ignore_errors=True)
         sys.exit(status)

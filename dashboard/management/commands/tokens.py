@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 from django.core.management.base import BaseCommand
 
-from dashboard.worlds import TooManyWorlds, find_or_make_world
+from dashboard.worlds.known import TooManyWorlds, find_or_make_world
 from runs import tokens
 from runs.models import ProbeToken
 

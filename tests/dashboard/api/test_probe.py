@@ -11,7 +11,7 @@ from django.test import Client
 
 from dashboard.api import _limits, _store, probe
 from dashboard.api._batch import MAX_BYTES
-from dashboard.worlds import MAX_PROBE_WORLDS, ensure_probe_world
+from dashboard.worlds.known import MAX_PROBE_WORLDS, ensure_probe_world
 from runs import tokens
 from runs.models import InboxItem, ProbeToken, World
 from tests.factories import START_NS, make_world

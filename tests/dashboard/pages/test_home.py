@@ -21,7 +21,7 @@ def test_it_leads_straight_to_the_only_world(client):
 def test_it_lets_one_choose_between_worlds(client):
     make_world("app")
     make_world("shop", name="<b>shop</b>", trouble="gone", trouble_since_ns=START_NS)
-    html = client.get("/").content.decode()
+    html = client.get("/", follow=True).content.decode()
     assert 'href="/w/app/runs/"' in html
     assert "&lt;b&gt;shop&lt;/b&gt;" in html
     assert "since 22:26:40" in html

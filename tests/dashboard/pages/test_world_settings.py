@@ -107,8 +107,8 @@ def test_an_unknown_action_is_refused(client, world):
     assert client.delete(PAGE).status_code == 405
 
 
-def test_without_the_variable_it_says_what_to_set(client, world, settings):
-    settings.KEY_SECRET = ""
+def test_without_anything_to_seal_with_it_says_what_to_set(client, world, settings):
+    settings.KEY_SECRET, settings.DATABASE_URL = "", "postgresql://elsewhere/tailrace"
     html = client.get(PAGE).content.decode()
     assert "set <code>TAILRACE_KEY_SECRET</code>" in html
     assert "<fieldset disabled" in html

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
 import pytest
+from django.db import IntegrityError, transaction
 
-from dashboard.worlds import ensure_world, find_location
+from dashboard.worlds import manage
+from dashboard.worlds.known import ensure_probe_world, ensure_world, find_or_make_world, served_world
+from runs.models import World
+from tests.factories import make_world
 
 
 @pytest.fixture
@@ -10,25 +14,6 @@ def nowhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("WORKFLOW_LOCAL_DATA_DIR", raising=False)
     return tmp_path
-
-
-def test_it_watches_what_it_is_given(nowhere):
-    assert find_location("/srv/app") == ("/srv/app", "")
-
-
-def test_it_looks_where_the_sdk_writes_and_says_what_it_found(nowhere, monkeypatch):
-    (nowhere / ".next/workflow-data").mkdir(parents=True)
-    assert find_location(None) == ("./.next/workflow-data", "found ./.next/workflow-data")
-    (nowhere / ".workflow-data").mkdir()
-    assert find_location(None)[0] == "./.workflow-data"
-    monkeypatch.setenv("WORKFLOW_LOCAL_DATA_DIR", "/srv/data")
-    assert find_location(None) == ("/srv/data", "watching /srv/data (from WORKFLOW_LOCAL_DATA_DIR)")
-
-
-def test_it_waits_where_nothing_is_yet(nowhere):
-    place, sentence = find_location(None)
-    assert place == "./.workflow-data"
-    assert "neither" in sentence and "waiting" in sentence
 
 
 @pytest.mark.django_db
@@ -46,3 +31,35 @@ def test_worlds_of_the_same_name_get_slugs_of_their_own(nowhere):
     hostile = ensure_world("c/<b>\n✓")
     assert (first.slug, second.slug) == ("shop", "shop-2")
     assert hostile.slug == "b"
+
+
+@pytest.mark.django_db
+def test_what_is_pushed_by_name_goes_to_a_world_that_is_not_ended(settings):
+    world = ensure_probe_world("shop")
+    settings.SERVED_WORLD = world.pk
+    assert find_or_make_world("shop").pk == world.pk == served_world().pk
+    manage.archive(world)
+    again = find_or_make_world("shop")
+    assert again.pk != world.pk and again.slug == "shop-2" and served_world().pk == again.pk
+    manage.remove(again)
+    assert served_world() is None
+    assert find_or_make_world("shop").pk not in {world.pk, again.pk}
+
+
+@pytest.mark.django_db
+def test_one_place_has_one_world_that_is_not_ended(tmp_path):
+    world = ensure_world(str(tmp_path))
+    with pytest.raises(IntegrityError), transaction.atomic():
+        make_world("twin", location=world.location)
+    for number, end in enumerate((manage.archive, manage.remove)):
+        end(ensure_world(str(tmp_path)))
+        assert World.objects.filter(location=world.location).count() == number + 1
+    assert ensure_world(str(tmp_path)).pk != world.pk
+
+
+@pytest.mark.django_db
+def test_a_world_that_ended_cannot_be_one_that_is_followed():
+    world = make_world("app")
+    manage.archive(world)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        World.objects.filter(pk=world.pk).update(paused_ns=None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import psycopg
@@ -19,6 +20,7 @@ from runs.observations import (
     Unreadable,
     WaitSeen,
 )
+from runs.worlds._places import stream_place
 from runs.worlds._postgres_link import Link
 from runs.worlds._postgres_schema import read_schema
 from runs.worlds.base import Check, Seen, WorldError
@@ -266,13 +268,14 @@ def test_jobs_of_the_queue_are_told_where_they_may_be_read(url, writer):
     writer.connection.execute(
         b"CREATE SCHEMA graphile_worker; CREATE VIEW graphile_worker.jobs AS SELECT 1 AS id, 'workflow_steps' AS"
         b" task_identifier, 3 AS attempts, 3 AS max_attempts, 'boom' AS last_error, now() AS run_at,"
-        b" NULL::timestamptz AS locked_at UNION ALL SELECT 2, 'workflow_flows', 0, 3, NULL, now(), now()"
+        b" NULL::timestamptz AS locked_at, 'step_01M803XX9EKPGB0DR66MWJRZ8Z' AS key"
+        b" UNION ALL SELECT 2, 'workflow_flows', 0, 3, NULL, now(), now(), 'msg_1'"
     )
     world = PostgresWorld(url)
     all_of(world, Seen())
     fact = next(one for one in world.facts() if one.label == "Queue")
     assert fact.is_warning and fact.value == "2 jobs, 1 being worked on, 0 failing, 1 given up"
-    assert fact.hint == "Last error: boom"
+    assert fact.hint == "Last error (step step_01M803XX9EKPGB0DR66MWJRZ8Z, attempt 3 of 3): boom"
     world.close()
 
 
@@ -300,4 +303,85 @@ def test_what_was_heard_is_kept_when_storing_it_fails(url, writer):
     reading.close()  # the storing process broke off here
     assert list(world._beside.notes) == [told]
     world._beside.notes.clear()
+    world.close()
+
+
+def test_what_was_dropped_to_make_room_while_it_was_stored_costs_no_other_note(url, writer, monkeypatch):
+    run = writer.run()
+    world, seen = PostgresWorld(url), Seen()
+    all_of(world, seen)
+    ids = [writer.put(stream_of(run)) for _ in range(2)]
+    notes = [ChunkTold(stream_of(run), one, at, 1, "session") for at, one in enumerate(ids)]
+    world._beside.tell(notes[0])
+    for batch in world.read(seen, frozenset()):
+        if notes[0] in batch:  # it is being stored, and the listener makes room for another
+            world._beside.notes.popleft()
+            world._beside.tell(notes[1])
+            break
+    assert [note for batch in world.read(seen, frozenset()) for note in batch if note == notes[1]] == notes[
+        1:
+    ]
+    world.close()
+
+
+def test_notes_of_another_schema_leave_the_world_calm(url, writer):
+    world, seen = PostgresWorld(url), Seen()
+    all_of(world, seen)
+    world._beside.lively_until = 0.0
+    world._beside.tell(ChunkTold(stream_of(f"wrun_{ulid()}"), f"chnk_{ulid()}", 0, 1, "session"))
+    assert all_of(world, seen, frozenset()) == [] and not world._beside.is_lively and not world._beside.notes
+    world.close()
+
+
+def test_a_stream_that_is_asked_for_is_read_although_nothing_speaks_of_it(url, writer):
+    run = writer.run(status="completed")
+    world, seen = PostgresWorld(url), Seen()
+    all_of(world, seen)
+    before = writer.put(stream_of(run), chunk_id=f"chnk_{ulid(1_000_000)}")
+    late = writer.put(stream_of(run), b"late")
+    now_ms = time.time_ns() // 1_000_000
+    assert all_of(world, seen, frozenset({stream_place("strm_not_there", now_ms)})) == []
+    found = all_of(world, seen, frozenset({stream_place(stream_of(run), now_ms)}))
+    assert [one.chunk_id for one in found if isinstance(one, ChunkSeen)] == [late]
+    found = all_of(world, seen, frozenset({stream_place(stream_of(run), 0)}))
+    assert [one.chunk_id for one in found if isinstance(one, ChunkSeen)] == [before]
+    world.close()
+
+
+def test_a_schema_that_is_upgraded_while_it_is_followed_is_read_as_it_is_then(postgres_database, monkeypatch):
+    """4.1 to 4.3 moves the enums; 5.0 adds columns."""
+    restore(postgres_database, EMPTY)
+    with Writer(postgres_database) as writer:
+        world, seen = PostgresWorld(postgres_database), Seen()
+        all_of(world, seen)
+        first = writer.run()
+        assert first in of(RunSeen, all_of(world, seen))
+        assert "4.1" in str(world.facts())
+        writer.connection.execute(
+            "ALTER TYPE public.status SET SCHEMA workflow;"
+            "ALTER TABLE workflow.workflow_runs ADD COLUMN attributes jsonb NOT NULL DEFAULT '{}'"
+        )
+        all_of(world, seen)
+        monkeypatch.setattr(world, "_fresh_until", 0.0)
+        all_of(world, seen)
+        second = writer.run()
+        writer.connection.execute(
+            "UPDATE workflow.workflow_runs SET attributes = %s WHERE id = %s", ('{"team": "red"}', second)
+        )
+        assert of(RunSeen, all_of(world, seen))[second].attributes == {"team": "red"}
+        assert "5.0" in str(world.facts())
+        world.close()
+
+
+def test_a_table_that_is_dropped_while_it_is_followed_is_said_and_the_rest_is_read(url, writer):
+    world, seen = PostgresWorld(url), Seen()
+    all_of(world, seen)
+    writer.connection.execute("DROP TABLE workflow.workflow_steps")
+    run = writer.run()
+    with pytest.raises(WorldError, match="workflow_steps"):
+        all_of(world, seen)
+    world.close()  # as whoever reads it does
+    event = writer.event(run, "run_started")
+    assert event in of(EventSeen, all_of(world, seen))
+    assert next(fact for fact in world.facts() if fact.label == "Not there").value == "workflow_steps"
     world.close()

@@ -266,6 +266,28 @@ def test_a_seen_set_of_a_large_world_knows_what_it_is_asked_about_and_no_more(ur
     assert {run for run, _ in seen.events} == {runs[1]} and seen.chunks == {}
 
 
+def test_a_stream_longer_than_all_that_is_kept_stays_known_while_it_is_asked_about(url, monkeypatch):
+    with Writer(url) as writer:
+        long, *others = (stream_of(writer.run()) for _ in range(3))
+        for stream in (long, long, long, *others):
+            writer.chunk(stream)
+    world = ensure_world(url)
+    adapter, seen = PostgresWorld(world.location), SeenAsAsked(world)
+    for batch in adapter.read(seen):
+        ingest.store(world, batch)
+    adapter.close()
+    monkeypatch.setattr("streams.seen.MOST_KEPT", 3)
+    seen = SeenAsAsked(world)
+    for other in others:
+        seen.about(streams=[other])
+        seen.about(streams=[long])
+        assert len(seen.chunks[long]) == 3
+    assert set(seen.chunks) == {long, others[-1]}
+    seen.about(streams=[f"strm_{n}" for n in range(10)])  # of which nothing is stored: their names count too
+    seen.about(streams=others)
+    assert long not in seen._streams and len(seen._streams) <= 3 + len(others)
+
+
 def test_after_a_long_pause_the_list_of_runs_is_walked_through_again():
     eye = Eye(older_than=None)
     eye.begin_look()

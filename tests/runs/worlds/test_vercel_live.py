@@ -147,6 +147,39 @@ def _until(is_so):
         time.sleep(0.05)
 
 
+def test_when_watching_ends_no_live_read_goes_on_and_its_instance_can_still_read(server):
+    run_id = _start(server.store)
+    server.store.commit(run_id, f"strm_{run_id[5:]}_user", [b"a"])
+    stop, world = threading.Event(), VercelWorld(server.location(), server.token)
+    hints = world.watch(stop)
+    next(hints)
+    list(world.read(Seen()))
+    _until(lambda: next(hints) and server.asked["/v3/runs/wrun/stream/strm"])
+    assert _listening() != []
+
+    stop.set()
+    assert list(hints) == []
+
+    _until(lambda: _listening() == [])
+    assert any(type(one) is RunSeen for batch in world.read(Seen()) for one in batch)
+    world.close()
+
+
+def _listening():
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("hear-")]
+
+
+def test_a_live_read_that_fails_does_not_hide_the_path_that_works(server):
+    run_id = _start(server.store)
+    server.store.commit(run_id, f"strm_{run_id[5:]}_user", [b"a"])
+    server.fail(500, "/stream/", times=1)
+    with following(server) as follower:
+        follower.wait_for(lambda found: _chunks(found, run_id) == [b"a"])
+        (state,) = _vercel_state._states.values()
+        _until(lambda: state.live)
+    assert server.asked["/v3/runs/wrun/stream/strm"] > 1
+
+
 def test_watching_ends_when_it_is_told_to(server):
     stop = threading.Event()
     stop.set()

@@ -7,6 +7,7 @@ import re
 import pytest
 from django.urls import reverse
 
+from runs.models import World
 from streams import _pace_rows
 from streams.models import Chunk, Stream
 from streams.pages._pace import pace_part
@@ -75,6 +76,14 @@ def test_delivery_lag_is_of_chunks_stored_while_it_looked(rf, stream):
     html = part(rf, stream)
     assert re.search(r"delivery lag: observed minus stored</th><td class=\"num\">7.0</td>", html)
     assert "Lag without 24 chunks stored before" in html
+
+
+def test_a_world_that_keeps_no_times_of_chunks_says_so_and_has_no_lag(rf, stream):
+    World.objects.filter(pk=stream.world_id).update(kind="vercel")
+    html = part(rf, stream)
+    assert "Vercel keeps no times of chunks" in html and "Stored: the time" not in html
+    assert "delivery lag: observed minus stored" not in html
+    assert "nobody knows when the chunks were stored" in html
 
 
 def test_a_long_stream_is_read_in_runs_and_says_so(rf, stream, monkeypatch):

@@ -223,7 +223,7 @@ def test_names_of_people_are_text(client, world):
 
 def test_the_tab_leads_to_the_streams_of_the_world_or_of_all(client, world):
     make_world("other")
-    assert f'href="{reverse("streams-all")}"' in client.get(reverse("home")).content.decode()
+    assert f'href="{reverse("streams-all")}"' in client.get(reverse("home"), follow=True).content.decode()
     inside = client.get(reverse("runs", args=[world.slug])).content.decode()
     assert f'href="{reverse("streams", args=[world.slug])}"' in inside
     assert 'aria-current="page">Streams' in page(client, None)
