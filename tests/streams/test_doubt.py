@@ -13,8 +13,9 @@ from runs.observations import Observation
 from runs.worlds._places import stream_place, streams_in
 from runs.worlds.base import Seen
 from runs.worlds.base import World as Adapter
+from runs.worlds.local import LocalWorld
 from streams import ingest
-from streams.doubt import is_behind, kinds_read_where_watched, places_in_doubt
+from streams.doubt import kinds_read_where_watched, places_in_doubt
 from streams.ledger import STORED
 from streams.models import Write
 from tests.factories import make_world
@@ -33,7 +34,11 @@ class Large(Adapter):
     def __init__(self) -> None:
         super().__init__("/w")
         self.asked: list[frozenset[str] | None] = []
-        self.is_behind = False
+        self.has_older = False
+
+    @property
+    def is_behind(self) -> bool:
+        return self.has_older
 
     def read(self, seen: Seen, hints: frozenset[str] | None = None) -> Iterator[list[Observation]]:
         self.asked.append(hints)
@@ -82,17 +87,14 @@ def test_a_look_at_what_a_watcher_saw_does_not(world, adapter):
 
 
 def test_no_look_counts_while_older_runs_are_still_to_be_read(world, adapter):
-    adapter.is_behind = True
+    adapter.has_older = True
     assert looked(world) is None
-    adapter.is_behind = False
+    adapter.has_older = False
     assert looked(world)
 
 
-def test_an_adapter_that_reads_all_at_once_is_never_behind(adapter):
-    adapter.is_behind = True
-    assert is_behind(adapter)
-    del adapter.is_behind
-    assert not is_behind(adapter)
+def test_an_adapter_that_reads_all_at_once_is_never_behind():
+    assert not LocalWorld("/w").is_behind
 
 
 def test_writes_that_were_found_or_not_acknowledged_leave_no_doubt(world):
