@@ -16,7 +16,7 @@ from dashboard.lib import sealing
 from dashboard.lib.pages import page
 from dashboard.lib.redacted import without_password
 from dashboard.worlds import manage, paths
-from dashboard.worlds.check import mends_of, try_given
+from dashboard.worlds.check import mends_of, preparation_of, try_given
 from dashboard.worlds.kinds import about_kind, kinds
 from dashboard.worlds.manage import Given, Refused
 from dashboard.worlds.rows import world_rows
@@ -98,11 +98,13 @@ def test(request: HttpRequest) -> HttpResponse:
     """Tries what was typed, item by item. Nothing is stored."""
     require_owner(request)
     form = AddForm(request.POST)
-    checks = list(try_given(form.taken)) if form.is_valid() else []
+    tried: dict[str, Any] = {"checks": []}
+    if form.is_valid():
+        checks = list(try_given(form.taken))
+        tried = {"checks": checks, "mends": mends_of(checks), "preparation": preparation_of(form.taken)}
     if request.headers.get("HX-Request") != "true":
-        return _form(request, form, checks=checks, mends=mends_of(checks))
-    context = {"checks": checks, "mends": mends_of(checks), "form": form}
-    return render(request, "worlds/_checks.html", context)
+        return _form(request, form, **tried)
+    return render(request, "worlds/_checks.html", tried | {"form": form})
 
 
 @sensitive_variables()

@@ -32,6 +32,10 @@ def variable_of(kind: type[World]) -> str:
     return os.environ.get(kind.secret_variable, "") if kind.secret_variable else ""
 
 
+def preparation_of(given: Given) -> str:
+    return WORLDS.found[given.kind].preparation(given.place.location)
+
+
 def mends_of(checks: list[Check]) -> str:
     """All commands that mend what failed, in one piece to be copied; empty where there is no more than one."""
     commands = [one.fix for one in checks if one.ok is False and one.fix.endswith(";")]

@@ -29,6 +29,7 @@ class KindAbout:
     tells: tuple[str, ...]  # in words
     not_told: tuple[str, ...]
     unchecked: tuple[str, ...]  # kinds of findings that need what it does not tell, even with a probe
+    preparation: str  # what is run once so that its example can be read
     with_probe: tuple[str, ...]  # and those that a probe or the proxy adds, where its storage is read
 
     @property
@@ -62,6 +63,7 @@ def _about(kind: str, world: type[World]) -> KindAbout:
             words_of(one) for one in EVIDENCE if one not in world.supplies and (is_read or one != WRITES)
         ),
         unchecked=tuple(name for name, need in missing.items() if need - {WRITES}),
+        preparation=world.preparation(world.example),
         with_probe=tuple(name for name, need in missing.items() if need == {WRITES} and is_read),
     )
 

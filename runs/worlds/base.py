@@ -111,6 +111,11 @@ class World(ABC):
         """
         return None
 
+    @classmethod
+    def preparation(cls, location: str) -> str:
+        """What somebody runs once so that it can be read, as text to copy; empty where nothing is needed."""
+        return ""
+
     @abstractmethod
     def read(self, seen: Seen, hints: frozenset[str] | None = None) -> Iterator[list[Observation]]:
         """Yield everything that `seen` does not have yet, in batches of at most 1,000 observations.

@@ -63,6 +63,10 @@ class PostgresWorld(World):
     def parse(cls, given: str) -> Place | None:
         return parse(given)
 
+    @classmethod
+    def preparation(cls, location: str) -> str:
+        return grants_sql(location)
+
     def read(self, seen: Seen, hints: frozenset[str] | None = None) -> Iterator[list[Observation]]:
         try:
             reading = self._opened(seen)

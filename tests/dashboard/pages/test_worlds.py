@@ -183,3 +183,14 @@ def test_any_other_world_gets_a_name_and_the_lines_that_connect_its_app(client):
     assert answer.redirect_chain[0][0].startswith("/w/turso/connect/") and "TAILRACE_WORLD_NAME" in html(
         answer
     )
+
+
+def test_the_set_up_page_has_the_grants_and_a_test_those_of_the_address(client):
+    page = client.get("/worlds/add/?kind=postgres").content.decode()
+    assert "GRANT USAGE ON SCHEMA workflow TO tailrace;" in page
+    typed = {"given": "postgres://reader@127.0.0.1:1/shop?schema=flows", "secret": "hunter2"}
+    tested = client.post("/worlds/test/", typed, headers={"HX-Request": "true"}).content.decode()
+    assert "GRANT CONNECT ON DATABASE shop TO reader;" in tested
+    assert "GRANT USAGE ON SCHEMA flows TO reader;" in tested
+    assert "hunter2" not in tested
+    assert "GRANT" not in client.get("/worlds/add/?kind=local").content.decode()
