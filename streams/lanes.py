@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from streams._lanes_axis import Axis, axis_over
-from streams.ledger import LOST, REJECTED, STORED, UNMATCHED, StepAttempt
+from streams.ledger import HIDDEN, LOST, REJECTED, STORED, UNMATCHED, StepAttempt
 from streams.order import BEHIND, CLOSE, CLOSE2, MOVED, MOVED_PROVED
 
 Look = Literal["ok", "moved", "behind", "close", "close2", "rejected", "lost", "unmatched"]
@@ -44,7 +44,7 @@ class Mark(NamedTuple):
             return "rejected"
         if self.outcome == LOST:
             return "lost"
-        if self.outcome == UNMATCHED and self.arrival is None:
+        if self.outcome in {UNMATCHED, HIDDEN} and self.arrival is None:
             return "unmatched"
         return _stored_look(self.marks, self.is_close)
 

@@ -13,10 +13,11 @@ from typing import Literal, NamedTuple
 
 from streams.sequence import moved_by_sequence
 
-Outcome = Literal["stored", "rejected", "lost", "unmatched"]
+Outcome = Literal["stored", "rejected", "lost", "hidden", "unmatched"]
 STORED: Outcome = "stored"
 REJECTED: Outcome = "rejected"
 LOST: Outcome = "lost"  # acknowledged, or written by the step, and not stored
+HIDDEN: Outcome = "hidden"  # acknowledged behind the end marker, where its world shows nobody what lies
 UNMATCHED: Outcome = "unmatched"  # not (yet) known
 
 

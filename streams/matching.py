@@ -15,7 +15,7 @@ from django.db.models import BigIntegerField, ExpressionWrapper, F, Q, QuerySet
 from dashboard.lib.clock import NS_PER_MS, NS_PER_S
 from dashboard.lib.ulid import shift_ulid, ulid_ms
 from runs.models import AppProcess
-from runs.worlds.base import supplies_of
+from runs.worlds.base import shows_behind, supplies_of
 from streams import bulk
 from streams.arrivals import batched
 from streams.joining import (
@@ -29,7 +29,7 @@ from streams.joining import (
     match,
     match_by_time,
 )
-from streams.ledger import LOST, REJECTED, STORED, UNMATCHED
+from streams.ledger import HIDDEN, LOST, REJECTED, STORED, UNMATCHED
 from streams.models import Chunk, Stream, Write
 
 # How long before the last look at the whole world a write must have been acknowledged.
@@ -229,7 +229,31 @@ def _tell_lost(stream: Stream, looked_ns: int) -> None:
         _store(stream, {one.pk: one for one in late}, found, ())
         _update(found, error=OTHER_BYTES)
         stream.write_revision += 1
-        _update([one.pk for one in late if one.pk not in found], outcome=LOST, revision=stream.write_revision)
+        missing = [one for one in late if one.pk not in found]
+        hidden = _hidden_among(stream, missing)
+        _update(hidden, outcome=HIDDEN, revision=stream.write_revision)
+        lost = [one.pk for one in missing if one.pk not in hidden]
+        _update(lost, outcome=LOST, revision=stream.write_revision)
+
+
+def _hidden_among(stream: Stream, missing: Iterable[_Write]) -> set[int]:
+    """Those that may lie behind the end marker, where their world shows nobody what lies.
+
+    Two processes have two clocks: only of writes of the closing process it is known that they came before.
+    """
+    if not stream.first_close_id or shows_behind(stream.world.kind):
+        return set()
+    closes = Write.objects.filter(stream=stream, is_close=True, took_ns__isnull=False).exclude(
+        outcome=REJECTED
+    )
+    first: dict[str, int] = {}
+    for process, called_ns in closes.values_list("process", "called_ns"):
+        first[process] = min(called_ns, first.get(process, called_ns))
+    return {
+        one.pk
+        for one in missing
+        if one.process not in first or one.called_ns + (one.took_ns or 0) >= first[one.process]
+    }
 
 
 def _match_otherwise(stream: Stream, late: list[_Write]) -> dict[int, Stored]:

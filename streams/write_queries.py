@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from django.db.models import Avg, Count, Max, Min, Q
 
 from runs.models import AppProcess
-from streams.ledger import LOST, REJECTED, UNMATCHED
+from streams.ledger import HIDDEN, LOST, REJECTED, UNMATCHED
 from streams.models import Stream, Write
 
 SHOWN = 100
@@ -64,7 +64,7 @@ def writers_of(stream_id: int, limit: int = SHOWN) -> list[WriterRow]:
             overlapping=Count("number", distinct=True, filter=Q(is_overlapping=True)),
             rejected=Count("pk", filter=Q(outcome=REJECTED)),
             lost=Count("pk", filter=Q(outcome=LOST)),
-            unmatched=Count("pk", filter=Q(outcome=UNMATCHED)),
+            unmatched=Count("pk", filter=Q(outcome__in=[UNMATCHED, HIDDEN])),
             first_ns=Min("called_ns"),
             last_ns=Max("called_ns"),
             took=Avg("took_ns"),
@@ -105,7 +105,7 @@ def doubt_of(stream: Stream) -> str:
     dropped = sum(row.dropped_records for row in lossy)
     if dropped:
         return f"{dropped:,} reports of the writing processes never got here"
-    never_back = writes.filter(outcome=UNMATCHED).count()
+    never_back = writes.filter(outcome__in=[UNMATCHED, HIDDEN]).count()
     return f"of {never_back:,} writes it is not known what became of them" if never_back else ""
 
 

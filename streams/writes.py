@@ -2,6 +2,7 @@
 
 Outcomes: `stored`; `rejected` (the world refused it);
 `lost` (acknowledged, or written by the step, and not stored although the world was read since);
+`hidden` (acknowledged behind the end marker, in a world that shows nobody what lies there);
 `unmatched` (not known, or not yet). Called inside one write transaction.
 """
 

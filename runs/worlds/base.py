@@ -98,6 +98,9 @@ class World(ABC):
         False  # its watcher learns what only the reader beside it can store
     )
     has_times: ClassVar[bool] = True  # of chunks; else `stored_ns` is when we saw each
+    shows_behind: ClassVar[bool] = (
+        True  # what is stored behind the end marker of a stream, which no reader gets
+    )
     is_large: ClassVar[bool] = False  # its reader says what it will ask `Seen` about: `Seen.about`
 
     def __init__(self, location: str, secret: str = "") -> None:
@@ -221,6 +224,12 @@ def has_times(kind: str) -> bool:
     """Whether worlds of a kind tell when a chunk was stored; one that nothing here reads is believed."""
     world = WORLDS.found.get(kind)
     return world is None or world.has_times
+
+
+def shows_behind(kind: str) -> bool:
+    """Whether worlds of a kind show what is stored behind an end marker; one that nothing here reads is believed."""
+    world = WORLDS.found.get(kind)
+    return world is None or world.shows_behind
 
 
 def kinds_without(evidence: str) -> list[str]:

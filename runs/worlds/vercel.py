@@ -59,6 +59,7 @@ class VercelWorld(World):
     label = "Vercel project"
     supplies = frozenset({"chunks"})
     has_times = False
+    shows_behind = False
     example = EXAMPLE
     secret_label = "token"
     secret_variable = "TAILRACE_VERCEL_TOKEN"

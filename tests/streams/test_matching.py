@@ -344,6 +344,32 @@ def test_nothing_is_lost_in_a_world_that_nobody_reads():
     assert not lost_at(world, 1e6)
 
 
+def test_what_may_lie_behind_an_end_that_hides_it_is_not_lost():
+    world = make_world(kind="vercel")
+    processes(world, p1=0, p2=0)
+    report(world, exact(1, b"a", 0), exact(2, b"b", 10), write(3, CLOSE, 50, pair=1), exact(4, b"c", 60))
+    report(world, exact(1, b"d", 5), process="p2")
+    store(world, chunk(1, b"a", 2), chunk(3, CLOSE, 52))
+    assert lost_at(world, 1e6)
+    assert {key[:2]: one[0] for key, one in outcomes().items()} == {
+        ("p1", 1): "stored",
+        ("p1", 2): "lost",  # its own process closed the stream later
+        ("p1", 3): "stored",
+        ("p1", 4): "hidden",
+        ("p2", 1): "hidden",  # by another clock: it may have come later
+    }
+    store(world, chunk(5, b"c", 62))
+    joined()
+    assert outcomes()["p1", 4, 0][0] == "stored"
+
+
+def test_without_an_end_nothing_hides_there():
+    world = make_world(kind="vercel")
+    processes(world, p1=0)
+    report(world, exact(1, b"a", 0))
+    assert lost_at(world, 1e6)
+
+
 def test_losses_are_told_once(world):
     processes(world, p1=0)
     report(world, *(exact(n, b"%d" % n, n) for n in range(1, 1203)))

@@ -17,7 +17,7 @@ from dashboard.anomalies.detectors.base import (
 )
 from dashboard.lib.clock import NS_PER_S
 from streams.facts import StreamFacts
-from streams.ledger import REJECTED, UNMATCHED, WriteFact
+from streams.ledger import HIDDEN, REJECTED, UNMATCHED, WriteFact
 
 QUOTED = 20
 AGAIN_NS = 2 * NS_PER_S
@@ -72,6 +72,9 @@ class ChunkLost(Detector):
         if waiting:
             reason = f"{stream.name}: {waiting} acknowledged writes were not found in storage so far"
             yield NotChecked(self.kind, reason, stream.name, run_id, due_ns=now_ns + AGAIN_NS)
+        if hidden := sum(one.outcome == HIDDEN for one in data):
+            reason = f"{stream.name}: {hidden} writes may lie behind the end marker, which this world does not show"
+            yield NotChecked(self.kind, reason, stream.name, run_id)
         if lost:
             yield self._found(stream, lost, run_id)
 

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from dashboard.anomalies.detectors.base import ChunkRef, Detector, Found, NotChecked, Severity, Upstream
 from streams.facts import ChunkFact, StreamFacts
+from streams.ledger import HIDDEN
 
 
 class WriteAfterClose(Detector):
@@ -22,10 +23,11 @@ class WriteAfterClose(Detector):
         start text-start(t1) text-end(t1) finish close -> nothing
 
     ## Needs
-    The stored chunks and the end marker.
+    The stored chunks and the end marker; a probe's reports where the world does not show what lies behind it.
 
     ## False alarms
-    None known. Streams purged by retention and the SDK's own streams are left out.
+    None known of stored chunks. Where a world does not show what lies behind the marker, acknowledged writes that
+    a probe reported after the close are suspected. Streams purged by retention and the SDK's own streams are left out.
     """
 
     kind: ClassVar[str] = "write_after_close"
@@ -58,7 +60,10 @@ class WriteAfterClose(Detector):
             self._bytes += chunk.size
 
     def finish(self, stream: StreamFacts, now_ns: int) -> Iterator[Found | NotChecked]:
-        if not self._behind or stream.is_system or stream.expired:
+        if stream.is_system or stream.expired:
+            return
+        if not self._behind:
+            yield from self._hidden(stream)
             return
         count = len(self._behind)
         message = f"{count} chunks are stored behind the end marker: no reader gets them."
@@ -73,4 +78,27 @@ class WriteAfterClose(Detector):
             stream=stream.name,
             chunks=tuple(self._behind),
             evidence={"closed_by": self._closed_by, "chunks": count, "bytes": self._bytes},
+        )
+
+    def _hidden(self, stream: StreamFacts) -> Iterator[Found]:
+        """Where the world shows nobody what lies behind the marker, but a probe reported the writes."""
+        writes = [one for one in (stream.writes.facts if stream.writes else ()) if one.outcome == HIDDEN]
+        data = [one for one in writes if not one.is_close]
+        if not data:
+            return
+        many = f"{len(data)} chunks were" if len(data) > 1 else "A chunk was"
+        yield Found(
+            self.kind,
+            self.severity,
+            "suspected",
+            f"{many} acknowledged after the close, and no reader gets what lies behind the end marker.",
+            run_id=stream.run.run_id if stream.run else data[0].run_id,
+            stream=stream.name,
+            step_id=data[0].step_id,
+            evidence={
+                "closed_by": self._closed_by,
+                "chunks": len(data),
+                "bytes": sum(one.size or 0 for one in data),
+            },
+            missing=("what is stored behind the end marker (this world does not show it)",),
         )

@@ -6,7 +6,7 @@ import pytest
 
 from dashboard.anomalies.detectors.base import Found, NotChecked
 from dashboard.anomalies.detectors.chunk_lost import AGAIN_NS, ChunkLost
-from streams.ledger import LOST, REJECTED, UNMATCHED
+from streams.ledger import HIDDEN, LOST, REJECTED, UNMATCHED
 from tests.dashboard.anomalies.detectors.written import asked, fact, found_in, stream_of
 from tests.examples import NOW_NS, RUN_ID, STREAM
 
@@ -86,3 +86,8 @@ def test_it_needs_no_run():
 def test_a_step_that_was_only_inferred_is_called_so():
     found = found_in(ChunkLost, stream_of(fact(outcome=LOST, known="inferred")))
     assert "step stepA (inferred) is not stored" in found.message
+
+
+def test_what_an_end_marker_hides_is_not_checked_rather_than_lost():
+    (one,) = asked(ChunkLost, stream_of(fact(arrival=1), fact(outcome=HIDDEN), world="vercel"))
+    assert isinstance(one, NotChecked) and "behind the end marker" in one.reason and one.due_ns is None
