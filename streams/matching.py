@@ -31,6 +31,7 @@ from streams.joining import (
 )
 from streams.ledger import HIDDEN, LOST, REJECTED, STORED, UNMATCHED
 from streams.models import Chunk, Stream, Write
+from streams.origin import origin_kind
 
 # How long before the last look at the whole world a write must have been acknowledged.
 LOST_AFTER_NS = 3 * NS_PER_S
@@ -241,7 +242,7 @@ def _hidden_among(stream: Stream, missing: Iterable[_Write]) -> set[int]:
 
     Two processes have two clocks: only of writes of the closing process it is known that they came before.
     """
-    if not stream.first_close_id or shows_behind(stream.world.kind):
+    if not stream.first_close_id or shows_behind(origin_kind(stream.world)):
         return set()
     closes = Write.objects.filter(stream=stream, is_close=True, took_ns__isnull=False).exclude(
         outcome=REJECTED

@@ -19,6 +19,7 @@ from runs.worlds.base import has_times
 from streams._lanes_axis import Axis, axis_over
 from streams._pace_rows import CLOCKS, Read, read
 from streams.models import Stream
+from streams.origin import origin_kind
 from streams.pace import STALL_NS, Bin, Pace, Spread
 
 WIDTH, RATE, GAPS = 1000, 56, 72  # of the charts' own units; heights are pixels
@@ -92,7 +93,7 @@ def _shown(stream: Stream, clock: str, found: Read) -> dict[str, object]:
     pace = found.pace
     if pace is None:
         return {}
-    lag = found.lag if has_times(stream.world.kind) else None
+    lag = found.lag if has_times(origin_kind(stream.world)) else None
     spreads = {"gap to the chunk before": pace.gaps, "delivery lag: observed minus stored": lag}
     return {
         "chart": _chart(pace, found.is_exact) if pace.bins else None,
@@ -190,7 +191,7 @@ def _notes(stream: Stream, clock: str, found: Read, pace: Pace) -> list[str]:
         )
     if found.untimed:
         words.append(f"{counted(found.untimed, 'chunk')} without a time by this clock")
-    if not has_times(stream.world.kind):
+    if not has_times(origin_kind(stream.world)):
         words.append("no delivery lag: nobody knows when the chunks were stored")
     elif found.lag is None:
         words.append(
