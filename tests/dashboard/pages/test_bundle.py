@@ -85,7 +85,7 @@ def test_the_report_of_a_scrambled_stream_proves_it(client, scrambled):
     text = response.content.decode()
 
     assert response["Content-Type"] == "text/plain; charset=utf-8"
-    assert text.startswith("# Chunks are stored in another order than the step wrote them\n")
+    assert text.startswith("# Chunks that are not stored in the order in which their writer wrote them\n")
     assert "vercel/workflow#2058" in text and "vercel/workflow#1949" not in text
     assert "| `out_of_order` | proved | error | 6 |" in text
     assert "| SDK of the run | `4.2.4` |" in text
