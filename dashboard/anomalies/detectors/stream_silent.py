@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Iterator
+from functools import cached_property
 from statistics import median_low
 from typing import ClassVar, NamedTuple
 
@@ -92,7 +93,7 @@ class StreamSilent(Detector):
         self._closed = self._closed or chunk.is_close
         self._last = entry_of(chunk)
 
-    @property
+    @cached_property
     def _least_ns(self) -> int:
         return int(self.thresholds.silent_s * NS_PER_S)
 
