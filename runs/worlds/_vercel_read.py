@@ -21,7 +21,8 @@ ALIVE = (
     "pending",
     "running",
 )  # in the order in which a run goes through them: none slips through between two lists
-FRESH_S = 15.0  # between two looks for runs that have begun while others are read
+FRESH_S = 15.0  # between two looks for runs that have begun while others are read, at the least
+FRESH_REQUESTS = 800.0  # seconds of it times the budget a minute: such looks take a small part of that
 RUNS = "runs"  # the hint for the list of runs
 
 
@@ -66,7 +67,7 @@ class Reading(Look):
         while queue:
             self.state.backlog = len(queue)
             yield from self._heard(self.state.take_urgent(), set())
-            if time.monotonic() - looked >= max(FRESH_S, 800 / self.client.pacer.budget):
+            if time.monotonic() - looked >= max(FRESH_S, FRESH_REQUESTS / self.client.pacer.budget):
                 begun = [
                     row for row in self._first_page() if row["runId"] not in known and self._is_news(row)
                 ]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 from collections import Counter
-from contextlib import contextmanager
 
 import pytest
 
@@ -25,6 +24,7 @@ from runs.worlds import _vercel_state
 from runs.worlds.base import KEPT_WHOLE, TERMINAL, WORLDS, Seen, WorldError
 from runs.worlds.vercel import VercelWorld
 from streams.seen import remember
+from tests.runs.worlds.read_vercel import of, opened, read
 from tests.vercel_worlds import ALL, VERCEL, VercelServer, chunks_of, recorded
 
 
@@ -37,27 +37,6 @@ def nothing_known():
 def server():
     with VercelServer(recorded("vercel-5.0.0-beta.50")) as running:
         yield running
-
-
-@contextmanager
-def opened(server, **more):
-    world = VercelWorld(server.location(**more), server.token)
-    yield world
-    world.close()
-
-
-def read(world, seen=None, hints=None):
-    """Everything that a look gives, recorded as it comes."""
-    seen = Seen() if seen is None else seen
-    found = []
-    for batch in world.read(seen, hints):
-        remember(seen, batch)
-        found += batch
-    return found
-
-
-def of(kind, found):
-    return [one for one in found if type(one) is kind]
 
 
 # --- what is read ---------------------------------------------------------------------------------------

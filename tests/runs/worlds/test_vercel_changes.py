@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-
 import pytest
 
 from runs.observations import ChunkSeen, RunSeen, StepSeen, StreamListSeen, StreamSeen, Unreadable
 from runs.worlds import _vercel_chunks, _vercel_client, _vercel_read, _vercel_state
 from runs.worlds.base import Seen, WorldError
-from runs.worlds.vercel import VercelWorld
 from streams.seen import remember
+from tests.runs.worlds.read_vercel import of, opened, read
 from tests.vercel_worlds import VercelServer, recorded
 
 OLD, NEW = "wrun_01M90000000000000000000000", "wrun_01M90000000000000000000009"
@@ -26,25 +24,6 @@ def nothing_known(monkeypatch):
 def server():
     with VercelServer() as running:
         yield running
-
-
-@contextmanager
-def opened(server, **more):
-    world = VercelWorld(server.location(**more), server.token)
-    yield world
-    world.close()
-
-
-def read(world, seen, hints=None):
-    found = []
-    for batch in world.read(seen, hints):
-        remember(seen, batch)
-        found += batch
-    return found
-
-
-def of(kind, found):
-    return [one for one in found if type(one) is kind]
 
 
 def start(store, run_id):
@@ -92,6 +71,7 @@ def test_a_run_that_is_gone_is_asked_for_once_and_a_run_that_is_whole_never(serv
 
 def test_a_run_that_begins_while_others_are_read_is_read_before_the_rest(server, monkeypatch):
     monkeypatch.setattr(_vercel_read, "FRESH_S", 0.0)
+    monkeypatch.setattr(_vercel_read, "FRESH_REQUESTS", 0.0)
     others = [f"wrun_01M8000000000000000000000{number}" for number in range(4)]
     for run_id in others:
         start(server.store, run_id)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from contextlib import contextmanager
 
 import pytest
 
@@ -13,6 +12,7 @@ from runs.worlds.base import Seen, WorldError
 from runs.worlds.vercel import VercelWorld
 from streams.seen import remember
 from tests.processes import free_port
+from tests.runs.worlds.read_vercel import of, opened, read
 from tests.vercel_worlds import VercelServer, recorded
 
 
@@ -26,26 +26,6 @@ def nothing_known(monkeypatch):
 def server():
     with VercelServer(recorded("vercel-4.1.2")) as running:
         yield running
-
-
-@contextmanager
-def opened(server, token="", **more):
-    world = VercelWorld(server.location(**more), token or server.token)
-    yield world
-    world.close()
-
-
-def read(world, seen=None, hints=None):
-    seen = Seen() if seen is None else seen
-    found = []
-    for batch in world.read(seen, hints):
-        remember(seen, batch)
-        found += batch
-    return found
-
-
-def of(kind, found):
-    return [one for one in found if type(one) is kind]
 
 
 def _go_on(server):
