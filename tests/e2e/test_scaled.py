@@ -96,7 +96,7 @@ def test_killed_workers_and_a_broker_that_forgets_lose_nothing(
 ):
     folder = make_world(tmp_path / "shop")
     manage(env, "migrate", "--verbosity", "0")
-    assert manage(env, "worlds", "add", str(tmp_path / "shop")).startswith("shop\tlocal\t")
+    assert manage(env, "worlds", "add", str(tmp_path / "shop")).startswith("shop: added, ")
     worker = ("-m", "celery", "-A", "dashboard.celery", "worker", "--concurrency", "2", "--loglevel", "ERROR")
     first = start(*worker)
     start("-m", "celery", "-A", "dashboard.celery", "beat", "--schedule", str(tmp_path / "beat"))
