@@ -109,12 +109,16 @@ def verdict_counts(world_id: int | None, own: bool) -> dict[Level, int]:
 def _worst(
     streams: QuerySet[Stream], wanted: StreamFilter, after: StreamKey | None, limit: int
 ) -> list[Stream]:
-    found: list[Stream] = []
+    """Each level is a question of its own: a stream whose verdict falls in between is met twice, and stands where
+    it was met last."""
+    found: dict[int, Stream] = {}
     for level in ALL if wanted.level is None else (wanted.level,):
         if len(found) < limit and (after is None or level <= after.level):
             place = after if after is not None and level == after.level else None
-            found += _newest(streams.filter(verdict=level), place, limit - len(found))
-    return found
+            for stream in _newest(streams.filter(verdict=level), place, limit - len(found)):
+                found.pop(stream.pk, None)
+                found[stream.pk] = stream
+    return list(found.values())
 
 
 def _newest(streams: QuerySet[Stream], after: StreamKey | None, limit: int) -> list[Stream]:

@@ -75,6 +75,8 @@ def inbox(wanted: InboxFilter, after: InboxKey | None = None, *, newest: bool = 
     for state in wanted.states:
         rows = _filtered(wanted).filter(state=state)
         found += _newest(rows, after, PAGE + 1) if newest else _worst(rows, wanted, after)
+    # States and severities are asked one by one: what changed its own in between is met twice, and later is truer.
+    found = list({one.pk: one for one in found}.values())
     found.sort(key=lambda one: (0 if newest else -one.severity, -one.last_seen_ns, -one.pk))
     last = found[PAGE - 1] if len(found) > PAGE else None
     older = InboxKey(last.severity, last.last_seen_ns, last.pk) if last is not None else None

@@ -197,3 +197,17 @@ def test_postgresql_answers_them_from_its_indexes_too(postgres_database, request
 
 _EVERY_PAGE = test_indexes_answer_every_page_of_a_long_list_without_a_sort
 _DEEP = test_a_page_deep_in_the_list_begins_at_its_place_in_the_index
+
+
+def test_a_stream_whose_verdict_falls_while_it_is_listed_stands_there_once(mixed, monkeypatch):
+    read = list_queries._newest
+
+    def falling(streams, after, limit):
+        found = read(streams, after, limit)
+        Stream.objects.filter(name="worst").update(verdict=60)
+        return found
+
+    monkeypatch.setattr(list_queries, "_newest", falling)
+    monkeypatch.setattr(list_queries, "PAGE", 9)
+    (names,) = pages(mixed)
+    assert sorted(names) == sorted(set(names)) and names.index("worst") > names.index("old bad")

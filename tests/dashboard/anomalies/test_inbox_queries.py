@@ -142,3 +142,17 @@ def test_other_kinds_of_the_same_runs_are_related_and_no_others(world):
     other = find(make_stream_of(run), kind="never_closed").anomaly
     find(make_stream_of(make_run(world)), kind="write_after_close")
     assert inbox_queries.related(one, 5) == [other]
+
+
+def test_what_becomes_less_severe_while_it_is_listed_stands_there_once(world, monkeypatch):
+    one = found(world, "chunk_lost", severity="error")
+    found(world, "never_closed", severity="warning")
+    read = inbox_queries._newest
+
+    def easing(rows, after, limit):
+        listed = read(rows, after, limit)
+        Anomaly.objects.filter(pk=one.pk).update(severity=1)
+        return listed
+
+    monkeypatch.setattr(inbox_queries, "_newest", easing)
+    assert sorted(kinds()) == ["chunk_lost", "never_closed"]
