@@ -96,9 +96,7 @@ class Write(models.Model):
     process = models.CharField(max_length=100)
     number = models.BigIntegerField()  # of the call within its process
     place = models.IntegerField()  # of the chunk within the call, from 0
-    outcome = models.CharField(
-        max_length=20
-    )  # stored, rejected, lost, hidden, unmatched (see `streams.writes`)
+    outcome = models.CharField(max_length=20)  # as `streams.ledger.Outcome`
     is_close = models.BooleanField(default=False)
     is_sent = models.BooleanField(default=True)  # False: written to the writable, never reached the world
     called_ns = models.BigIntegerField()

@@ -40,7 +40,11 @@ def test_it_needs_no_run():
 
 
 def test_where_the_world_hides_what_lies_there_reports_make_it_suspected():
-    writes = [fact("A", arrival=1), fact("B", arrival=2, at=5, is_close=True), fact("A", at=6, outcome=HIDDEN)]
+    writes = [
+        fact("A", arrival=1),
+        fact("B", arrival=2, at=5, is_close=True),
+        fact("A", at=6, outcome=HIDDEN),
+    ]
     one = found_in(WriteAfterClose, stream_of(*writes, world="vercel"), facts_of(["a", CLOSE]))
     assert (one.certainty, one.step_id, one.evidence["chunks"]) == ("suspected", "step_A", 1)
     assert one.message.startswith("A chunk was acknowledged after the close")
