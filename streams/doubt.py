@@ -10,16 +10,17 @@ from django.db.models import Min
 from dashboard.lib.clock import NS_PER_MS
 from runs.worlds._places import stream_place
 from runs.worlds.base import WORLDS
-from streams.ledger import UNMATCHED
-from streams.models import Write
+from streams.writes import open_writes
 
 
 def places_in_doubt(world_id: int) -> frozenset[str]:
     """The streams in which acknowledged writes have no chunk yet, each from its first such write on."""
-    waiting = Write.objects.filter(
-        stream__world=world_id, outcome=UNMATCHED, took_ns__isnull=False, stream__pruned_ns=None
+    rows = (
+        open_writes()
+        .filter(stream__world=world_id)
+        .values_list("stream__name")
+        .annotate(since=Min("called_ns"))
     )
-    rows = waiting.values_list("stream__name").annotate(since=Min("called_ns"))
     return frozenset(stream_place(name, since // NS_PER_MS) for name, since in rows)
 
 

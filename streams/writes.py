@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from sys import intern
 from typing import Any
 
-from django.db.models import OuterRef, Subquery
+from django.db.models import OuterRef, QuerySet, Subquery
 
 from dashboard.lib.database import clean
 from runs.models import Run, World
@@ -179,12 +179,15 @@ def streams_of_steps(world_id: int, ledger: WriteLedger) -> dict[StepAttempt, in
     return {by: len(found) for by, found in streams.items() if by in asked}
 
 
-def worlds_with_open_writes() -> list[int]:
-    """Worlds with acknowledged writes that are not stored as far as is known."""
-    waiting = Write.objects.filter(
+def open_writes() -> QuerySet[Write]:
+    """Acknowledged writes that are not stored as far as is known, of streams that are still whole."""
+    return Write.objects.filter(
         outcome=UNMATCHED, took_ns__isnull=False, stream__pruned_ns=None, stream__expired=False
     )
-    read = waiting.exclude(stream__world__kind__in=kinds_without("chunks"))
+
+
+def worlds_with_open_writes() -> list[int]:
+    read = open_writes().exclude(stream__world__kind__in=kinds_without("chunks"))
     return list(read.values_list("stream__world", flat=True).distinct())
 
 

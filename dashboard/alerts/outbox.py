@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from dashboard.alerts.channels.base import Message
+from dashboard.alerts.channels.base import TITLE_LIMIT, Message
 from dashboard.alerts.models import UNFINISHED, Alert, AlertChannel, AlertRule, Delivery
 from dashboard.lib.clock import NS_PER_S, now_ns
 from dashboard.lib.database import clean, write_transaction
@@ -37,7 +37,7 @@ def put(parcels: Iterable[Parcel]) -> list[Delivery]:
 
 def _row(parcel: Parcel, channel: AlertChannel, now: int) -> Delivery:
     key = uuid.uuid4().hex
-    message = replace(parcel.message, key=key, title=clean(parcel.message.title, 150))
+    message = replace(parcel.message, key=key, title=clean(parcel.message.title, TITLE_LIMIT))
     return Delivery(
         channel=channel,
         rule=parcel.rule,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from django.conf import settings
 from django.db import IntegrityError
@@ -35,8 +36,13 @@ def ensure_world(given: str) -> World:
     return world
 
 
-def stored_at(kind: str, place: Place, name: str = "") -> tuple[World, bool]:
-    """The row of the world at that place, and whether it is new. A known one keeps its name."""
+def stored_at(
+    kind: str, place: Place, name: str = "", check_room: Callable[[], None] = lambda: None
+) -> tuple[World, bool]:
+    """The row of the world at that place, and whether it is new. A known one keeps its name.
+
+    `check_room` is asked before one is made, and raises where there is none.
+    """
     location = clean(place.location, 4000)
     known = World.objects.filter(CURRENT, kind=kind, location=location)
     title = clean(name.strip() or place.name, 200)
@@ -45,6 +51,7 @@ def stored_at(kind: str, place: Place, name: str = "") -> tuple[World, bool]:
             world = known.first()
             if world is not None:
                 return world, False
+            check_room()
             values = {"name": title, "slug": free_slug(title), "created_ns": now_ns()}
             return World.objects.create(kind=kind, location=location, **values), True
     except IntegrityError:  # another process was first
@@ -64,12 +71,7 @@ def served_world() -> World | None:
 def ensure_probe_world(name: str) -> World:
     """The row of a world whose app pushes: its name is its identity. Raises TooManyWorlds."""
     location = clean(name.strip(), 200)
-    known = World.objects.filter(CURRENT, kind=ProbeWorld.kind, location=location)
-    try:
-        with write_transaction():
-            return known.first() or _new_probe_world(location)
-    except IntegrityError:  # another process was first
-        return known.get()
+    return stored_at(ProbeWorld.kind, Place(location, location), check_room=_check_room_for_a_probe)[0]
 
 
 def find_or_make_world(name: str) -> World:
@@ -82,12 +84,9 @@ def find_or_make_world(name: str) -> World:
     return known or ensure_probe_world(name)
 
 
-def _new_probe_world(name: str) -> World:
+def _check_room_for_a_probe() -> None:
     if World.objects.filter(CURRENT, kind=ProbeWorld.kind).count() >= MAX_PROBE_WORLDS:
         raise TooManyWorlds(f"There are {MAX_PROBE_WORLDS} worlds of probes already: name one of those.")
-    return World.objects.create(
-        kind=ProbeWorld.kind, location=name, name=name, slug=free_slug(name), created_ns=now_ns()
-    )
 
 
 def free_slug(name: str) -> str:

@@ -16,14 +16,15 @@ from django.conf import settings
 from runs.worlds.local import looks_like_world
 
 NAMES = frozenset({".workflow-data", "workflow-data"})
-_CLOSED = ("/proc", "/sys", "/dev", "/etc", "/boot", "/root/.ssh")
+_CLOSED = ("/proc", "/sys", "/dev", "/etc", "/boot")
+_SECRET = ".ssh"  # whoever's it is
 
 
 def why_not(location: str) -> str:
     """Why a directory, by its real path, may not be added by the web; empty where it may."""
     path = Path(os.path.realpath(location))
     data = Path(os.path.realpath(settings.DATA))
-    if any(path.is_relative_to(one) for one in _CLOSED):
+    if _SECRET in path.parts or any(path.is_relative_to(one) for one in _CLOSED):
         return "That is a directory of the system, no world."
     if path == data or data in path.parents:
         return "That is Tailrace's own data directory."

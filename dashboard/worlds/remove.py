@@ -37,11 +37,6 @@ def remove_waiting(stop: threading.Event) -> None:
         _Removal(world.pk, stop).run()
 
 
-def left_of(world_id: int) -> tuple[int, int]:
-    """Runs and streams that are still there, for the page that shows it."""
-    return Run.objects.filter(world=world_id).count(), Stream.objects.filter(world=world_id).count()
-
-
 class _Removal:
     def __init__(self, world_id: int, stop: threading.Event) -> None:
         self.world_id, self.stop = world_id, stop

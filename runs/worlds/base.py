@@ -214,22 +214,24 @@ def place_of(given: str) -> tuple[str, Place]:
     return "local", local
 
 
+def _class_of(kind: str) -> type[World]:
+    """Of a kind that nothing here reads, `World` itself: it supplies nothing, and what its rows say is believed."""
+    return WORLDS.found.get(kind, World)
+
+
 def supplies_of(kind: str) -> frozenset[str]:
     """The evidence that worlds of a kind supply; none where nothing here reads them."""
-    world = WORLDS.found.get(kind)
-    return world.supplies if world is not None else frozenset()
+    return _class_of(kind).supplies
 
 
 def has_times(kind: str) -> bool:
-    """Whether worlds of a kind tell when a chunk was stored; one that nothing here reads is believed."""
-    world = WORLDS.found.get(kind)
-    return world is None or world.has_times
+    """Whether worlds of a kind tell when a chunk was stored."""
+    return _class_of(kind).has_times
 
 
 def shows_behind(kind: str) -> bool:
-    """Whether worlds of a kind show what is stored behind an end marker; one that nothing here reads is believed."""
-    world = WORLDS.found.get(kind)
-    return world is None or world.shows_behind
+    """Whether worlds of a kind show what is stored behind an end marker."""
+    return _class_of(kind).shows_behind
 
 
 def kinds_without(evidence: str) -> list[str]:

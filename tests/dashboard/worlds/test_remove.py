@@ -18,7 +18,7 @@ from dashboard.worlds import manage, remove
 from dashboard.worlds.known import ensure_world
 from runs import tokens
 from runs.managed import removing
-from runs.models import World
+from runs.models import Run, World
 from streams import ingest
 from streams.list_queries import verdict_counts
 from streams.models import Chunk, Stream
@@ -63,16 +63,21 @@ def test_all_of_it_goes_and_all_of_the_other_stays(worlds, monkeypatch):
     assert len(deleted) > half["Chunk"] / 50 / 2, "in pieces"
 
 
+def left_of(world_id: int) -> tuple[int, int]:
+    """Runs and streams that are still there."""
+    return Run.objects.filter(world=world_id).count(), Stream.objects.filter(world=world_id).count()
+
+
 def test_whoever_is_stopped_leaves_the_rest_to_the_next(worlds, monkeypatch):
     manage.remove(worlds[0])
     stop = threading.Event()
     monkeypatch.setattr(remove, "SUBJECTS", 2)
     monkeypatch.setattr(stop, "wait", lambda _seconds: stop.set())
     remove.remove_waiting(stop)
-    runs, streams = remove.left_of(worlds[0].pk)
+    runs, streams = left_of(worlds[0].pk)
     assert runs and streams and removing().exists()
     remove.remove_waiting(threading.Event())
-    assert remove.left_of(worlds[0].pk) == (0, 0) and not removing().exists()
+    assert left_of(worlds[0].pk) == (0, 0) and not removing().exists()
 
 
 def test_it_waits_for_a_pull_that_is_under_way(worlds):
